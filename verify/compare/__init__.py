@@ -1,0 +1,1 @@
+"""Comparison of two sets of outputs, one stage a file."""
