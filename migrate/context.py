@@ -1,0 +1,183 @@
+"""What a converter has at hand: names, layers, layouts, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from migrate.graph import SCRATCH, Module, tensor_key
+from migrate.registry import Converter, lookup
+from migrate.weights import IDENTITY, Binding, Via, assign
+
+__all__ = ["Context", "ConversionError"]
+
+Axes = tuple[int, ...]
+
+
+class ConversionError(ValueError):
+    """A module cannot be converted; says which and why."""
+
+
+class Context:
+    """State of one conversion.
+
+    Args:
+        dtype: floating type of the model, ``float32`` or ``float64``.
+        features: for DataRecord models, the feature configuration (splits, names), if known.
+
+    Attributes:
+        bindings: every Torch tensor placed so far, by (module, field).
+        used: (module, converter) in the order of conversion.
+        records: the ragged Keras inputs of a DataRecord model, by name.
+        batch: size of the example's leading dimension where the model leaves it open.
+    """
+
+    def __init__(self, dtype: str = "float32", features: Any = None) -> None:
+        self.dtype = dtype
+        self.features = features
+        self.bindings: dict[tuple[int, str], Binding] = {}
+        self.used: list[tuple[Module, Converter]] = []
+        self.records: dict[str, Any] = {}
+        self.batch: int | None = None
+        self._layers: dict[object, Any] = {}
+        self._axes: dict[int, tuple[Any, Axes]] = {}
+        self._moved: dict[tuple[int, Axes], tuple[Any, Any]] = {}
+        self._names: set[str] = set()
+
+    # --- converting -----------------------------------------------------------------------
+
+    def convert(self, module: Module, x: Any) -> Any:
+        """Apply the converter of ``module`` to ``x``, in the data layout that it works in."""
+        converter = lookup(module.class_name)
+        self.used.append((module, converter))
+        if converter.layout == "channels_last":
+            return self._convert_channels_last(converter, module, x)
+        if converter.layout == "any":
+            return self._convert_any(converter, module, x)
+        if converter.layout == "aware":
+            return converter.function(self, module, x)
+        return converter.function(self, module, self.torch_layout(x))
+
+    def _convert_any(self, converter: Converter, module: Module, x: Any) -> Any:
+        found = {self.axes(leaf) for leaf in leaves(x)}
+        if len(found) > 1:
+            x, found = self.torch_layout(x), {()}
+        y = converter.function(self, module, x)
+        for leaf in leaves(y):
+            self.mark(leaf, next(iter(found), ()))
+        return y
+
+    def _convert_channels_last(self, converter: Converter, module: Module, x: Any) -> Any:
+        rank = converter.spatial_rank
+        batched = len(x.shape) == rank + 2
+        y = converter.function(self, module, self.channels_last(x, rank))
+        if len(y.shape) == len(x.shape):
+            self.mark(y, channels_last_axes(rank, batched))
+        return y
+
+    # --- data layout ----------------------------------------------------------------------
+
+    def axes(self, x: Any) -> Axes:
+        """How ``x`` was transposed from Torch's layout (as ``np.transpose``); () if it was not."""
+        return self._axes[id(x)][1] if id(x) in self._axes else ()
+
+    def mark(self, x: Any, axes: Axes) -> None:
+        """Note that ``x`` holds Torch's value transposed by ``axes``."""
+        if axes:
+            self._axes[id(x)] = (x, axes)
+
+    def axis(self, x: Any, torch_axis: int) -> int:
+        """Where Torch's axis (0-based) is in ``x``."""
+        axes = self.axes(x)
+        return axes.index(torch_axis) if axes else torch_axis
+
+    def torch_layout(self, x: Any) -> Any:
+        """``x`` (or a list) in Torch's layout."""
+        if isinstance(x, list):
+            return [self.torch_layout(entry) for entry in x]
+        axes = self.axes(x)
+        return self._transposed(x, tuple(int(i) for i in np.argsort(axes))) if axes else x
+
+    def channels_last(self, x: Any, spatial_rank: int) -> Any:
+        """A tensor with Torch's channel axis moved to the end; rank says whether it has a batch."""
+        wanted = channels_last_axes(spatial_rank, len(x.shape) == spatial_rank + 2)
+        if self.axes(x) == wanted:
+            return x
+        y = self._transposed(self.torch_layout(x), wanted)
+        self.mark(y, wanted)
+        return y
+
+    def _transposed(self, x: Any, axes: Axes) -> Any:
+        import keras
+
+        key = (id(x), axes)
+        if key not in self._moved:
+            self._moved[key] = (x, keras.ops.transpose(x, axes))
+        return self._moved[key][1]
+
+    # --- layers and weights ---------------------------------------------------------------
+
+    def name(self, module: Module, part: str = "") -> str:
+        """A unique layer name made of the module's path."""
+        base = (module.path or module.short_class) + (f".{part}" if part else "")
+        name, n = base, 1
+        while name in self._names:
+            n += 1
+            name = f"{base}_{n}"
+        self._names.add(name)
+        return name
+
+    def layer(
+        self, module: Module, make: Callable[..., Any], *args: Any, part: str = "", **kwargs: Any
+    ) -> Any:
+        """The Keras layer of a module, made on first use.
+
+        Modules that are one object, or that share every tensor, share the layer: their
+        parameters stay one variable.
+        """
+        key = (_identity(module), part)
+        if key not in self._layers:
+            kwargs.setdefault("dtype", self.dtype)
+            self._layers[key] = make(*args, name=self.name(module, part), **kwargs)
+        return self._layers[key]
+
+    def bind(
+        self, module: Module, name: str, variable: Any, via: Via = IDENTITY, trainable: bool = True
+    ) -> None:
+        """Fill ``variable`` with the module's tensor ``name``, once."""
+        key = (id(module), name)
+        if key in self.bindings:
+            return
+        source = module.array(name)
+        path = f"{module.path}.{name}".lstrip(".")
+        assign(variable, source, via, path)
+        self.bindings[key] = Binding(path, variable, via, source.shape, trainable)
+
+
+def channels_last_axes(spatial_rank: int, batched: bool) -> Axes:
+    """The permutation from Torch's channels-first to channels-last."""
+    if batched:
+        return (0, *range(2, spatial_rank + 2), 1)
+    return (*range(1, spatial_rank + 1), 0)
+
+
+def leaves(x: Any) -> list[Any]:
+    """The tensors of a tensor, or of nested lists of them."""
+    return [leaf for entry in x for leaf in leaves(entry)] if isinstance(x, list) else [x]
+
+
+def _identity(module: Module) -> object:
+    tensors = {
+        name: tensor_key(tensor)
+        for name, tensor in module.tensors.items()
+        if name not in SCRATCH and tensor.storage is not None
+    }
+    if not tensors:
+        return id(module)
+    return (module.class_name, tuple(sorted(tensors.items())), _plain(module.fields))
+
+
+def _plain(fields: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted((k, v) for k, v in fields.items() if isinstance(v, bool | float | str)))

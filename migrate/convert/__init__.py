@@ -1,0 +1,1 @@
+"""Converters, one file a family of modules. Files here never import each other."""

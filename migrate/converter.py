@@ -1,0 +1,243 @@
+"""Torch module in, Keras model out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from migrate.context import Context, ConversionError
+from migrate.feed import feed, to_numpy, unfeed
+from migrate.graph import GraphError, Module, build, parameters, walk
+from migrate.inputs import Dense, Plan, Records, plan
+from migrate.registry import declared, missing_message
+from migrate.source import load_module
+from migrate.weights import Binding, WeightError
+
+__all__ = ["Converted", "Report", "convert"]
+
+# A Torch model's `_type` -> the floating type of its Keras twin.
+DTYPES = {
+    "torch.DoubleTensor": "float64",
+    "torch.CudaDoubleTensor": "float64",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a conversion did.
+
+    Attributes:
+        modules: (path, class, converter, restrictions) in the order of conversion.
+        bindings: where every Torch tensor went.
+        static_batch: the model takes only the example's batch size (a module computes with it).
+    """
+
+    modules: tuple[tuple[str, str, str, str], ...]
+    bindings: tuple[Binding, ...]
+    static_batch: bool = False
+
+
+@dataclass
+class Converted:
+    """A converted model, called as Torch calls it.
+
+    Attributes:
+        model: the ``keras.Model``.
+        report: what the conversion did.
+        module: the tree it came from.
+        plan: the inputs.
+        features: of a DataRecord model, if known.
+    """
+
+    model: Any
+    report: Report
+    module: Module
+    plan: Plan
+    features: Any = None
+    _parameters: list[Binding] = field(default_factory=list)
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
+        """Torch's ``forward``.
+
+        Args:
+            inputs: Torch's form and layout: arrays, nested lists for tables, keys from 1.
+            training: training mode.
+
+        Returns:
+            Arrays, or nested lists of arrays where Torch gives tables.
+        """
+        return to_numpy(self.model(feed(self.plan, inputs), training=training))
+
+    def gradients(
+        self, inputs: Any, grad_outputs: Any, training: bool = True
+    ) -> tuple[Any, list[np.ndarray[Any, Any]]]:
+        """Torch's ``backward`` after a forward of the same inputs, from zero gradients.
+
+        Args:
+            inputs: as for calling.
+            grad_outputs: gradient of every output, in the outputs' form.
+            training: mode of the forward.
+
+        Returns:
+            (gradient of the inputs in their own form, gradient of each parameter in the order and
+            layout of Torch's ``parameters()``).
+        """
+        import tensorflow as tf
+
+        fed = feed(self.plan, inputs)
+        sources = [leaf for leaf in tf.nest.flatten(fed) if leaf.dtype.is_floating]
+        variables = [binding.variable.value for binding in self._parameters]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(sources)
+            tape.watch(variables)
+            outputs = tf.nest.flatten(self.model(fed, training=training))
+            seeds = [
+                tf.cast(tf.convert_to_tensor(g), y.dtype)
+                for g, y in zip(tf.nest.flatten(grad_outputs), outputs, strict=True)
+            ]
+        found = tape.gradient(
+            outputs,
+            [*sources, *variables],
+            seeds,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        grads = [np.asarray(tf.convert_to_tensor(g)) for g in found]
+        of_inputs = unfeed(self.plan, inputs, fed, dict(zip(map(id, sources), grads, strict=False)))
+        of_parameters = [
+            binding.via.back(grad, binding.shape)
+            for binding, grad in zip(self._parameters, grads[len(sources) :], strict=True)
+        ]
+        return of_inputs, of_parameters
+
+
+def convert(
+    source: Any,
+    example_inputs: Any = None,
+    *,
+    weights: Any = None,
+    features: Any = None,
+    name: str | None = None,
+) -> Converted:
+    """A Torch model as a Keras functional model.
+
+    Args:
+        source: a ``.t7`` path, a YAML path (with ``weights``), what :func:`migrate.load_t7` gave, or
+            a :class:`migrate.graph.Module`.
+        example_inputs: an input in Torch's form, needed where the first module does not say what
+            shape it takes.
+        weights: for a YAML source: ``.t7`` path, TensorIO folder, or mapping of dotted paths.
+        features: feature configuration of a DataRecord model (which features each split takes).
+        name: of the Keras model; default: the source's.
+
+    Raises:
+        ConversionError: a module cannot be converted; all classes without a converter are listed.
+        WeightError: a tensor is missing, left over, or of the wrong shape.
+        GraphError: the source holds no module.
+    """
+    module = load_module(source, weights)
+    _refuse_unknown(module)
+    dtype = DTYPES.get(str(module.get("_type")), "float32")
+    planned = plan(module, example_inputs, dtype)
+    title = _title(name, source, module)
+    loose, batch = _any_batch(planned)
+    if loose != planned or example_inputs is None:
+        try:
+            return _build(module, loose, dtype, features, title, batch, static=False)
+        except (GraphError, WeightError):
+            raise
+        except Exception:  # noqa: BLE001 - any failure may come from the open batch; the next try tells
+            if example_inputs is None:
+                raise
+    return _build(module, planned, dtype, features, title, None, static=True)
+
+
+def _build(
+    module: Module,
+    planned: Plan,
+    dtype: str,
+    features: Any,
+    name: str,
+    batch: int | None,
+    static: bool,
+) -> Converted:
+    ctx = Context(dtype, features)
+    ctx.batch = batch
+    inputs = _keras_inputs(planned, "input")
+    if isinstance(inputs, dict):
+        ctx.records = inputs
+    outputs = ctx.torch_layout(ctx.convert(module, inputs))
+    model = keras.Model(inputs, outputs, name=name)
+    _check_all_used(module, ctx)
+    report = Report(
+        tuple((m.path, m.source_class, c.name, c.restrictions) for m, c in ctx.used),
+        tuple(ctx.bindings.values()),
+        static,
+    )
+    ordered = [ctx.bindings[id(p.module), p.name] for p in parameters(module)]
+    return Converted(model, report, module, planned, features, ordered)
+
+
+def _keras_inputs(planned: Plan, name: str) -> Any:
+    if isinstance(planned, list):
+        return [_keras_inputs(entry, f"{name}_{i}") for i, entry in enumerate(planned, 1)]
+    if isinstance(planned, Dense):
+        return keras.Input(batch_shape=planned.shape, dtype=planned.dtype, name=name)
+    if isinstance(planned, Records):
+        kinds = {"key": "int64", "value": "float64"} | (
+            {"field": "int64"} if planned.fields else {}
+        )
+        return {k: keras.Input((None,), dtype=d, ragged=True, name=k) for k, d in kinds.items()}
+    return keras.Input((planned.width,), dtype=planned.dtype, sparse=True, name=name)
+
+
+def _any_batch(planned: Plan) -> tuple[Plan, int | None]:
+    """The plan with every dense input's leading dimension left open, and what it was."""
+    if isinstance(planned, list):
+        pairs = [_any_batch(entry) for entry in planned]
+        sizes = [size for _, size in pairs if size is not None]
+        return [entry for entry, _ in pairs], sizes[0] if sizes else None
+    if isinstance(planned, Dense) and len(planned.shape) > 1:
+        return replace(planned, shape=(None, *planned.shape[1:])), planned.shape[0]
+    return planned, None
+
+
+def _refuse_unknown(module: Module) -> None:
+    known = declared()
+    missing: dict[str, list[str]] = {}
+    for m in walk(module):
+        if m.class_name not in known:
+            missing.setdefault(m.class_name, []).append(m.path or "(root)")
+    if missing:
+        lines = [
+            f"  {cls}: {len(paths)} at {', '.join(paths[:5])}{', ...' if len(paths) > 5 else ''}"
+            for cls, paths in sorted(missing.items())
+        ]
+        first = missing_message(next(iter(sorted(missing))), known)
+        raise ConversionError(
+            "these classes have no converter:\n" + "\n".join(lines) + f"\n{first}"
+        )
+
+
+def _check_all_used(module: Module, ctx: Context) -> None:
+    left = [
+        p.path for p in parameters(module) if (id(p.module), p.name) not in ctx.bindings
+    ]
+    if left:
+        raise WeightError("these parameters found no place in the model: " + ", ".join(left))
+    seats = Counter(id(b.variable) for b in ctx.bindings.values())
+    shared = {id(p.tensor.storage) for p in parameters(module)}
+    if len(shared) > len(seats):
+        raise WeightError("two different parameters were put into one variable")
+
+
+def _title(name: str | None, source: Any, module: Module) -> str:
+    if name:
+        return name
+    return Path(source).stem if isinstance(source, str | Path) else module.short_class
+
+

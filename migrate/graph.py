@@ -1,0 +1,259 @@
+"""One frozen tree of modules, whatever the source: a ``.t7`` file, or YAML with weights.
+
+A :class:`Module` says what Torch's object said: class, fields, tensors, children. Both the
+oracle and the converters read it, and nothing else of the source.
+
+Paths are stable names such as ``3.FullDenseLayer.1.Linear``: position (1-based, as Lua counts)
+and short class name, from the root down. The root's own path is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from migrate.aliases import canonical_class
+from migrate.t7.objects import Table, Tensor, TorchObject
+
+__all__ = ["GraphError", "Module", "Parameter", "build", "parameters", "walk"]
+
+# What forward and backward leave behind. It is never needed, and saved models may lack it.
+SCRATCH = frozenset({"output", "gradInput", "gradWeight", "gradBias", "finput", "fgradInput"})
+
+# Classes whose `parameters()` is not the usual (weight, bias).
+PARAMETER_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "nn.LinearWeightNorm": ("v", "g", "bias"),
+    "nn.WeightedEuclidean": ("weight", "diagCov"),
+}
+USUAL_PARAMETERS = ("weight", "bias")
+
+
+class GraphError(ValueError):
+    """The source holds no module tree, or one that cannot be read."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Module:
+    """One Torch module. Two modules are the same only when they are one Torch object.
+
+    Attributes:
+        path: stable name from the root, empty for the root.
+        class_name: canonical class, e.g. ``nn.Linear`` (``cudnn.ReLU`` is ``nn.ReLU``).
+        source_class: the class as the source spelt it.
+        version: of the class header in the file; None where there was none.
+        fields: everything but tensors, child modules and scratch buffers; tables as in the file.
+        tensors: tensor fields; views of the file.
+        children: the modules of the ``modules`` table, in order.
+        links: modules under other fields (``pooling`` of an unpooling module).
+    """
+
+    path: str
+    class_name: str
+    source_class: str
+    version: int | None = 1
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    children: tuple[Module, ...] = ()
+    links: Mapping[str, Module] = field(default_factory=dict)
+
+    @property
+    def short_class(self) -> str:
+        """The class without its package, ``Linear``."""
+        return self.class_name.rpartition(".")[2]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tensors or self.fields.get(name) is not None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A non-tensor field, or ``default`` where it is missing or nil."""
+        value = self.fields.get(name)
+        return default if value is None else value
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A whole-number field (Lua stores all numbers as doubles).
+
+        Raises:
+            GraphError: it is missing and has no default, or is no whole number.
+        """
+        value = self.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise GraphError(
+                f"{self}: field {name!r} should be a whole number, the file has {value!r}"
+            )
+        return int(value)
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A number field.
+
+        Raises:
+            GraphError: it is missing and has no default, or is no number.
+        """
+        value = self.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise GraphError(f"{self}: field {name!r} should be a number, the file has {value!r}")
+        return float(value)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A boolean field; as in Lua everything but nil and false is true."""
+        value = self.fields.get(name)
+        return default if value is None else value is not False
+
+    def array(self, name: str) -> np.ndarray[Any, Any]:
+        """The tensor ``name`` as a read-only view of the source.
+
+        Raises:
+            GraphError: the module has no such tensor.
+        """
+        try:
+            return self.tensors[name].numpy()
+        except KeyError:
+            have = ", ".join(sorted(self.tensors)) or "none"
+            raise GraphError(f"{self}: no tensor {name!r}; the file has: {have}") from None
+
+    def __str__(self) -> str:
+        return f"{self.path or '(root)'} [{self.source_class}]"
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trainable tensor of a module.
+
+    Attributes:
+        module: its owner.
+        name: field name, ``weight``.
+    """
+
+    module: Module
+    name: str
+
+    @property
+    def path(self) -> str:
+        """``3.FullDenseLayer.1.Linear.weight``."""
+        return f"{self.module.path}.{self.name}".lstrip(".")
+
+    @property
+    def tensor(self) -> Tensor:
+        """The values in Torch's layout."""
+        return self.module.tensors[self.name]
+
+
+def tensor_key(tensor: Tensor) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
+    """Equal for two tensors exactly when they are the same view of the same storage."""
+    return (id(tensor.storage), tensor.offset, tensor.size, tensor.stride)
+
+
+def build(value: Any, path: str = "") -> Module:
+    """The module tree of a Torch object; a :class:`Module` is returned as it is.
+
+    Args:
+        value: an ``nn`` object as :func:`migrate.t7.load` gives it.
+        path: prefix for all paths.
+
+    Raises:
+        GraphError: ``value`` is no Torch object.
+    """
+    if isinstance(value, Module):
+        return value
+    if not isinstance(value, TorchObject):
+        raise GraphError(f"expected a Torch module, got {type(value).__name__}")
+    return _Builder().module(value, path)
+
+
+class _Builder:
+    """Walks a tree of Torch objects; one object becomes one Module however often it occurs."""
+
+    def __init__(self) -> None:
+        self.done: dict[int, Module] = {}
+        self.open: set[int] = set()
+
+    def module(self, obj: TorchObject, path: str) -> Module:
+        known = self.done.get(id(obj))
+        if known is not None:
+            return known
+        if id(obj) in self.open:
+            raise GraphError(f"{path}: the module contains itself")
+        self.open.add(id(obj))
+        fields, tensors, links = {}, {}, {}
+        for key, value in obj.fields.items():
+            name = str(key)
+            if isinstance(value, Tensor):
+                tensors[name] = value
+            elif isinstance(value, TorchObject) and name not in SCRATCH:
+                if not self.is_module(value):
+                    fields[name] = value
+                elif id(value) not in self.open:  # a reference upwards adds nothing
+                    links[name] = self.module(value, _join(path, name, value))
+            elif name not in SCRATCH and name != "modules":
+                fields[name] = value
+        made = Module(
+            path=path,
+            class_name=canonical_class(obj.class_name),
+            source_class=obj.class_name,
+            version=obj.version,
+            fields=fields,
+            tensors=tensors,
+            children=tuple(
+                self.module(child, _join(path, position, child))
+                for position, child in enumerate(_modules_of(obj, path), 1)
+            ),
+            links=links,
+        )
+        self.open.discard(id(obj))
+        self.done[id(obj)] = made
+        return made
+
+    @staticmethod
+    def is_module(obj: TorchObject) -> bool:
+        """Everything with a class of its own is a module, except storages and plain data."""
+        return not obj.class_name.startswith(("torch.", "tds."))
+
+
+def _join(path: str, position: int | str, child: TorchObject) -> str:
+    step = f"{position}.{canonical_class(child.class_name).rpartition('.')[2]}"
+    return f"{path}.{step}" if path else step
+
+
+def _modules_of(obj: TorchObject, path: str) -> list[TorchObject]:
+    table = obj.get("modules")
+    if table is None:
+        return []
+    children = table.sequence() if isinstance(table, Table) else None
+    if children is None or not all(isinstance(child, TorchObject) for child in children):
+        raise GraphError(f"{path or '(root)'}: 'modules' should list modules 1..n")
+    return children
+
+
+def walk(module: Module) -> Iterator[Module]:
+    """Every module below and including ``module``, parents first, each once."""
+    seen: set[int] = set()
+    stack = [module]
+    while stack:
+        current = stack.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        stack.extend(reversed((*current.children, *current.links.values())))
+
+
+def own_parameters(module: Module) -> list[Parameter]:
+    """The trainable tensors of the module itself, in Torch's order."""
+    names = PARAMETER_FIELDS.get(module.class_name, USUAL_PARAMETERS)
+    return [
+        Parameter(module, name)
+        for name in names
+        if name in module.tensors and module.tensors[name].size
+    ]
+
+
+def parameters(module: Module) -> list[Parameter]:
+    """Torch's ``parameters()``: own tensors, then the children's, once an occurrence."""
+    found = own_parameters(module)
+    for child in module.children:
+        found += parameters(child)
+    return found

@@ -1,0 +1,143 @@
+"""What a model takes: Torch's inputs, and the Keras inputs that stand for them.
+
+A Torch model takes a tensor, or a table of whatever its branches take. Which of those are sparse
+is decided by the module that consumes them, so the plan is made before anything is converted.
+
+==================  ==========================================  ===============================
+plan                Torch's form                                Keras form
+==================  ==========================================  ===============================
+:class:`Dense`      tensor                                      tensor of the same shape
+:class:`Sparse`     N×2 tensor (key from 1, value), or a table  ``SparseTensor`` [batch, width]
+                    of them, one a row
+:class:`Records`    decoded DataRecords                         ragged ``key``, ``value`` (and
+                                                                ``field``) [batch, None]
+list of plans       table                                       list
+==================  ==========================================  ===============================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from migrate.graph import GraphError, Module
+
+__all__ = ["Dense", "Plan", "Records", "Sparse", "plan"]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A tensor.
+
+    Attributes:
+        shape: Torch's shape; None where any size will do (normally the batch, first).
+        dtype: NumPy name.
+    """
+
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """Rows of (key, value) pairs.
+
+    Attributes:
+        width: number of keys.
+        dtype: of the values.
+        single: Torch's form is one N×2 tensor, not a table of them.
+    """
+
+    width: int
+    dtype: str = "float32"
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class Records:
+    """Decoded DataRecords, columnar: ragged hashed keys and values.
+
+    Attributes:
+        fields: the model needs to know which feature each entry came from (split networks).
+    """
+
+    fields: bool = False
+
+
+Plan: TypeAlias = Dense | Sparse | Records | list["Plan"]
+
+# Containers that hand their input to the first child, or one entry to each child.
+FIRST = {"nn.Sequential", "modules.FullSparseLayer", "modules.FullDenseLayer", "modules.SplitLayer"}
+EVERY = {"nn.Concat", "nn.ConcatTable", "nn.DepthConcat"}
+
+
+def consumers(module: Module) -> Any:
+    """The module(s) that take the input: one, or a list where the input is a table."""
+    if module.class_name == "nn.ParallelTable":
+        return [consumers(child) for child in module.children]
+    if module.class_name in FIRST and module.children:
+        first = consumers(module.children[0])
+        passes_on = module.children[0].class_name == "nn.Identity"
+        return consumers(module.children[1]) if passes_on and len(module.children) > 1 else first
+    if module.class_name in EVERY and module.children:
+        found = [consumers(child) for child in module.children]
+        return next((c for c in found if c.class_name in _KNOWN), found[0]) if all(
+            isinstance(c, Module) for c in found
+        ) else found[0]
+    return module
+
+
+def plan(module: Module, example: Any = None, dtype: str = "float32") -> Plan:
+    """What ``module`` takes.
+
+    Args:
+        module: root of the tree.
+        example: an input in Torch's form; without one, the first module's sizes must tell.
+        dtype: of dense inputs where no example says.
+
+    Raises:
+        GraphError: no example, and the first module does not say its input's shape.
+    """
+    return _plan(consumers(module), example, dtype)
+
+
+def _plan(consumer: Any, example: Any, dtype: str) -> Plan:
+    if isinstance(consumer, list):
+        entries = example if isinstance(example, list) else [None] * len(consumer)
+        return [_plan(c, e, dtype) for c, e in zip(consumer, entries, strict=False)]
+    special = _KNOWN.get(consumer.class_name)
+    if special is not None and not (example is not None and special is _dense_features):
+        return special(consumer, example, dtype)
+    if isinstance(example, list):
+        return [_plan(consumer, entry, dtype) for entry in example]
+    if example is not None:
+        array = np.asarray(example)
+        return Dense(array.shape, str(array.dtype))
+    raise GraphError(
+        f"{consumer}: its fields do not say what shape it takes; give an example input "
+        f"(convert(source, example_inputs=...), or --input-shape on the command line)"
+    )
+
+
+def _sparse_linear(module: Module, example: Any, dtype: str) -> Plan:
+    width = int(module.tensors["weight"].size[1])
+    single = isinstance(example, np.ndarray) and example.ndim == 2
+    return Sparse(width, str(module.tensors["weight"].dtype), single)
+
+
+def _records(module: Module, example: Any, dtype: str) -> Plan:
+    return Records()
+
+
+def _dense_features(module: Module, example: Any, dtype: str) -> Plan:
+    return Dense((None, int(module.tensors["weight"].size[1])), dtype)
+
+
+_KNOWN: dict[str, Callable[[Module, Any, str], Plan]] = {
+    "nn.Linear": _dense_features,
+    "nn.SparseLinear": _sparse_linear,
+    "modules.DiscretizerLayer": _records,
+}

@@ -1,0 +1,1 @@
+"""Engines: anything that answers "outputs for these inputs"."""
