@@ -1,0 +1,231 @@
+"""Scalars of a binary file: every number at its place in a buffer."""
+
+from __future__ import annotations
+
+import struct
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+
+from migrate.t7.cursor import BOOLEAN, NO_KEY, NUMBER, STRING, Buffer
+from migrate.t7.errors import BadLength, Truncated
+from migrate.t7.objects import Table
+
+__all__ = ["BinaryCursor"]
+
+_LONGEST_SHARED_TEXT: Final = 32
+_RUN: Final = 64
+
+
+@cache
+def _compiled(form: str) -> struct.Struct:
+    return struct.Struct(form)
+
+
+class BinaryCursor:
+    """A place in a binary file, and the scalars that stand there.
+
+    Attributes:
+        pos: byte offset of the next value.
+        long_read: a C long was read, so that the size of long mattered.
+    """
+
+    def __init__(self, buffer: Buffer, *, long_size: int, byte_order: str, pos: int = 0) -> None:
+        self.buffer = buffer
+        self.size = len(buffer)
+        self.pos = pos
+        self.long_size = long_size
+        self.long_read = False
+        self._order = "<" if byte_order == "little" else ">"
+        self._long = "q" if long_size == 8 else "i"
+        self._int = _compiled(self._order + "i").unpack_from
+        self._two_ints = _compiled(self._order + "ii").unpack_from
+        self._double = _compiled(self._order + "d").unpack_from
+        self._texts: dict[bytes, str] = {}
+        record = [("kt", "i4"), ("k", "f8"), ("vt", "i4"), ("v", "f8")]
+        self._record = np.dtype([(name, self._order + form) for name, form in record])
+
+    def at_end(self) -> bool:
+        """No byte is left."""
+        return self.pos >= self.size
+
+    def _need(self, count: int, what: str) -> int:
+        """The offset of ``count`` bytes, which are stepped over."""
+        pos = self.pos
+        left = self.size - pos
+        if count > left:
+            raise Truncated(f"{what} needs {count} bytes, {left} are left", offset=pos)
+        self.pos = pos + count
+        return pos
+
+    def read_int(self) -> int:
+        """A C int."""
+        pos = self.pos
+        try:
+            (value,) = self._int(self.buffer, pos)
+        except struct.error:
+            self._need(4, "an int")
+            raise
+        self.pos = pos + 4
+        return value  # type: ignore[no-any-return]  # "i" unpacks to an int
+
+    def read_longs(self, count: int) -> tuple[int, ...]:
+        """``count`` C longs."""
+        self.long_read = True
+        pos = self._need(count * self.long_size, f"{count} longs" if count > 1 else "a long")
+        return _compiled(f"{self._order}{count}{self._long}").unpack_from(self.buffer, pos)
+
+    def read_long(self) -> int:
+        """A C long."""
+        return self.read_longs(1)[0]
+
+    def read_double(self) -> float:
+        """A C double."""
+        return self._number("d", 8)
+
+    def read_float(self) -> float:
+        """A C float."""
+        return self._number("f", 4)
+
+    def read_short(self) -> int:
+        """A C short."""
+        return self._number("h", 2)  # type: ignore[return-value]  # "h" unpacks to an int
+
+    def _number(self, form: str, count: int) -> float:
+        pos = self._need(count, "a number")
+        return _compiled(self._order + form).unpack_from(self.buffer, pos)[0]  # type: ignore[no-any-return]  # a number
+
+    def read_bytes(self, count: int) -> bytes:
+        """``count`` bytes."""
+        pos = self._need(count, "a run of bytes")
+        return self.buffer[pos : pos + count]
+
+    def read_text(self) -> str:
+        """A string: an int and that many bytes."""
+        start = self.pos
+        count = self.read_int()
+        if count < 0:
+            raise BadLength(f"a string of {count} bytes", offset=start)
+        left = self.size - self.pos
+        if count > left:
+            raise Truncated(f"a string of {count} bytes, {left} are left", offset=start)
+        return self._decode(self.read_bytes(count))
+
+    def _decode(self, raw: bytes) -> str:
+        if len(raw) > _LONGEST_SHARED_TEXT:
+            return raw.decode("utf-8", "surrogateescape")
+        text = self._texts.get(raw)
+        if text is None:
+            text = self._texts[raw] = raw.decode("utf-8", "surrogateescape")
+        return text
+
+    def read_elements(
+        self, dtype: np.dtype[Any], count: int, *, is_long: bool
+    ) -> np.ndarray[Any, Any]:
+        """``count`` elements: a view of the file, a copy only where the file's form differs.
+
+        Args:
+            dtype: of the elements, little-endian.
+            count: how many.
+            is_long: C longs, which a file of 4-byte longs holds in 4 bytes.
+        """
+        stored = np.dtype(np.int32) if is_long and self.long_size == 4 else dtype
+        stored = stored.newbyteorder(self._order)
+        pos = self._need(count * stored.itemsize, f"a storage of {count} elements")
+        data = np.frombuffer(self.buffer, stored, count, pos)
+        return data if stored == dtype else data.astype(dtype)
+
+    def check_entries(self, count: int) -> None:
+        """Refuses a table of more entries than the rest of the file can hold."""
+        self._check_count(count, 12, "a table of {} entries")
+
+    def check_values(self, count: int) -> None:
+        """Refuses a list of more values than the rest of the file can hold."""
+        self._check_count(count, 4, "a list of {} values")
+
+    def _check_count(self, count: int, least: int, what: str) -> None:
+        if count < 0:
+            raise BadLength(what.format(count), offset=self.pos)
+        if count * least > self.size - self.pos:
+            raise Truncated(
+                f"{what.format(count)}, {self.size - self.pos} bytes are left", offset=self.pos
+            )
+
+    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:
+        """Reads entries into ``table`` while keys and values are plain scalars.
+
+        It stops before anything else, a damaged entry included, for the caller to read or refuse.
+
+        Args:
+            table: to fill.
+            left: how many entries remain.
+
+        Returns:
+            How many entries remain now, and the key whose value comes next, or ``NO_KEY``.
+        """
+        if left >= _RUN:
+            left -= self._read_number_pairs(table, left)
+        buffer, pos, size, texts = self.buffer, self.pos, self.size, self._texts
+        two_ints, one_int, one_double = self._two_ints, self._int, self._double
+        key: Any = NO_KEY
+        try:
+            while left:
+                key = NO_KEY
+                tag, count = two_ints(buffer, pos)
+                if tag == STRING:
+                    end = pos + 8 + count
+                    if count < 0 or end > size:
+                        break
+                    raw = buffer[pos + 8 : end]
+                    key = texts.get(raw) or self._decode(raw)
+                elif tag == NUMBER:
+                    end = pos + 12
+                    (key,) = one_double(buffer, pos + 4)
+                    if key != key:
+                        key = NO_KEY
+                        break
+                else:
+                    break
+                pos = end
+                (tag,) = one_int(buffer, pos)
+                if tag == NUMBER:
+                    (table[key],) = one_double(buffer, pos + 4)
+                    pos += 12
+                elif tag == STRING:
+                    (count,) = one_int(buffer, pos + 4)
+                    end = pos + 8 + count
+                    if count < 0 or end > size:
+                        break
+                    raw = buffer[pos + 8 : end]
+                    table[key] = texts.get(raw) or self._decode(raw)
+                    pos = end
+                elif tag == BOOLEAN:
+                    (flag,) = one_int(buffer, pos + 4)
+                    table[key] = flag != 0
+                    pos += 8
+                else:
+                    break
+                left -= 1
+                key = NO_KEY
+        except struct.error:
+            pass  # the file ends here: the caller's own read says so
+        self.pos = pos
+        return left, key
+
+    def _read_number_pairs(self, table: Table, left: int) -> int:
+        """Reads a run of number -> number entries at once; returns how many there were."""
+        count = min(left, (self.size - self.pos) // self._record.itemsize)
+        taken, window = 0, _RUN
+        while taken < count:
+            part = min(window, count - taken)
+            run = np.frombuffer(self.buffer, self._record, part, self.pos)
+            plain = (run["kt"] == NUMBER) & (run["vt"] == NUMBER) & ~np.isnan(run["k"])
+            good = part if plain.all() else int(plain.argmin())
+            table.update(zip(run["k"][:good].tolist(), run["v"][:good].tolist(), strict=True))
+            self.pos += self._record.itemsize * good
+            taken += good
+            if good < part:
+                break
+            window *= 4
+        return taken
