@@ -1,0 +1,429 @@
+"""Decoding in Python and NumPy: the same results and errors as the compiled core, slower.
+
+Records are walked one by one, but ids and values are never touched one by one: whole maps are
+collected as bytes, and one NumPy pass a batch turns them into columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepbird_v2.data import _tensor_walk as tensors
+from deepbird_v2.data import _wire as w
+from deepbird_v2.data._jhash import jhash_many
+from deepbird_v2.data._lzo1x import lzo1x_decompress
+from deepbird_v2.data._murmur import name_hash
+from deepbird_v2.data.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "Plan",
+    "decode_list",
+    "decode_spans",
+    "lzo1x_decompress",
+    "name_hashes",
+    "request_spans",
+]
+
+_DISCRETE_FACTOR: Final = np.int64(2654435761)
+# DataRecord field -> its type, and the types in its map header (set: one element type).
+_FIELDS: Final = {
+    1: (w.SET, (w.I64,)),
+    2: (w.MAP, (w.I64, w.DOUBLE)),
+    3: (w.MAP, (w.I64, w.I64)),
+    4: (w.MAP, (w.I64, w.STRING)),
+    5: (w.MAP, (w.I64, w.SET)),
+    6: (w.MAP, (w.I64, w.MAP)),
+    7: (w.MAP, (w.I64, w.STRING)),
+    8: (w.MAP, (w.I64, w.STRUCT)),
+    9: (w.MAP, (w.I64, w.STRUCT)),
+}
+_FIXED_PAIR: Final = {
+    2: np.dtype([("id", ">i8"), ("v", ">f8")]),
+    3: np.dtype([("id", ">i8"), ("v", ">i8")]),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to keep of a record: the core's view of a FeatureConfig."""
+
+    keep: NDArray[np.int64] | None  # None keeps every id that is no label and no weight
+    labels: NDArray[np.int64]  # column = position
+    weights: NDArray[np.int64]
+    name_only: bool  # sparse continuous keys come from the value's name alone
+    drop_nan: bool
+    kept: frozenset[int] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        kept = None if self.keep is None else frozenset(self.keep.tolist())
+        object.__setattr__(self, "kept", kept)
+
+
+@dataclass
+class _Parts:
+    """Pieces of columns, in wire order."""
+
+    chunk_kind: list[int] = field(default_factory=list)
+    chunk_size: list[int] = field(default_factory=list)
+    chunk_row: list[int] = field(default_factory=list)
+    fixed: dict[int, list[bytes | memoryview]] = field(
+        default_factory=lambda: {kind: [] for kind in (1, 2, 3)}
+    )
+    ids: list[int] = field(default_factory=list)  # of kinds 4, 5, 6
+    texts: list[bytes] = field(default_factory=list)  # to hash, of kinds 4, 5, 6
+    names: list[int] = field(default_factory=list)  # kind 6 hashed by name alone: key
+    doubles: list[float] = field(default_factory=list)  # of kind 6
+
+    def lists(self) -> list[list[Any]]:
+        """Every list, in a fixed order."""
+        chunks = [self.chunk_kind, self.chunk_size, self.chunk_row]
+        return [*chunks, *self.fixed.values(), self.ids, self.texts, self.names, self.doubles]
+
+    def mark(self) -> list[int]:
+        """The present lengths."""
+        return [len(part) for part in self.lists()]
+
+    def rewind(self, mark: list[int]) -> None:
+        """Forget everything added since `mark`."""
+        for part, size in zip(self.lists(), mark, strict=True):
+            del part[size:]
+
+    def add(self, kind: int, size: int, row: int) -> None:
+        """Note that `size` features of one kind follow."""
+        if size:
+            self.chunk_kind.append(kind)
+            self.chunk_size.append(size)
+            self.chunk_row.append(row)
+
+    def extend(self, other: _Parts, row: int) -> None:
+        """Repeat the parts of another record in this row."""
+        for mine, theirs in zip(self.lists(), other.lists(), strict=True):
+            mine.extend(theirs)
+        self.chunk_row[len(self.chunk_row) - len(other.chunk_row) :] = [row] * len(other.chunk_row)
+
+
+class _RecordReader:
+    """Reads records into parts."""
+
+    def __init__(self, plan: Plan, strict: bool) -> None:
+        self.plan = plan
+        self.strict = strict
+        self.unknown = 0
+
+    def read(self, cursor: w.Cursor, parts: _Parts, row: int) -> None:
+        """Read one DataRecord up to its stop byte."""
+        while True:
+            at = cursor.pos
+            kind = cursor.u8("field type")
+            if kind == w.STOP:
+                return
+            number = cursor.field_id()
+            known = _FIELDS.get(number)
+            if known is None or known[0] != kind:
+                if self.strict and known is None:
+                    cursor.fail(at, f"unknown field {number} of type {kind} in DataRecord")
+                if self.strict and known is not None:
+                    wanted = known[0]
+                    cursor.fail(at, f"DataRecord field {number}: type {kind}, expected {wanted}")
+                self.unknown += 1
+                cursor.skip(kind)
+            else:
+                self._field(cursor, parts, row, number, known[1])
+
+    def _field(
+        self, cursor: w.Cursor, parts: _Parts, row: int, number: int, types: tuple[int, ...]
+    ) -> None:
+        count = self._header(cursor, f"DataRecord field {number}", types)
+        if number <= 3:
+            size = count * 8 * len(types)
+            at = cursor.need(size, "value")
+            parts.fixed[number].append(cursor.data[at : at + size])
+            parts.add(number, count, row)
+        elif number == 4:
+            for _ in range(count):
+                parts.ids.append(cursor.i64("map key"))
+                parts.texts.append(cursor.text())
+            parts.add(4, count, row)
+        elif number == 5:
+            for _ in range(count):
+                self._sparse_binary(cursor, parts, row)
+        elif number == 6:
+            for _ in range(count):
+                self._sparse_continuous(cursor, parts, row)
+        else:
+            self._uncounted(cursor, number, count)
+
+    def _header(self, cursor: w.Cursor, what: str, types: tuple[int, ...]) -> int:
+        """Read and check a container's header; returns its count, 0 when it was skipped."""
+        if len(types) == 1:
+            element, count, at = cursor.list_header()
+            got: tuple[int, ...] = (element,)
+            parts: tuple[str, ...] = ("element",)
+        else:
+            key, value, count, at = cursor.map_header()
+            got = (key, value)
+            parts = ("key", "value")
+        if got != types:
+            if self.strict:
+                for part, is_, wanted in zip(parts, got, types, strict=True):
+                    if is_ != wanted:
+                        cursor.fail(at, f"{what} {part}: type {is_}, expected {wanted}")
+            if count:
+                self.unknown += 1
+            cursor.skip_elements(got, count, at, 1)
+            return 0
+        cursor.check_count(count, sum(w.MIN_SIZE[kind] for kind in types), at)
+        return count
+
+    def _sparse_binary(self, cursor: w.Cursor, parts: _Parts, row: int) -> None:
+        id_ = cursor.i64("map key")
+        count = self._header(cursor, "DataRecord field 5 set", (w.STRING,))
+        for _ in range(count):
+            parts.texts.append(cursor.text())
+        parts.ids.extend([id_] * count)
+        parts.add(5, count, row)
+
+    def _sparse_continuous(self, cursor: w.Cursor, parts: _Parts, row: int) -> None:
+        id_ = cursor.i64("map key")
+        count = self._header(cursor, "DataRecord field 6 map", (w.STRING, w.DOUBLE))
+        kept = self.plan.kept is None or id_ in self.plan.kept
+        for _ in range(count):
+            at = cursor.pos
+            name = cursor.text()
+            value = cursor.double("value")
+            parts.doubles.append(value)
+            if not self.plan.name_only:
+                parts.texts.append(name)
+            elif not kept or (self.plan.drop_nan and value != value):
+                parts.names.append(0)
+            else:
+                try:
+                    parts.names.append(name_hash(name))
+                except ValueError:
+                    cursor.fail(at, "sparse feature name is not valid UTF-8")
+        parts.ids.extend([id_] * count)
+        parts.add(6, count, row)
+
+    def _uncounted(self, cursor: w.Cursor, number: int, count: int) -> None:
+        """Blobs and tensors: checked, never columns."""
+        for _ in range(count):
+            cursor.need(8, "map key")
+            if number == 7:
+                cursor.text()
+            elif not self.strict:
+                cursor.skip(w.STRUCT)
+            elif number == 8:
+                tensors.general_tensor(cursor)
+            else:
+                tensors.sparse_tensor(cursor)
+
+
+Columns = tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.uint8],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    int,
+    list[tuple[int, int, str]],
+]
+
+
+def decode_spans(
+    data: bytes | memoryview,
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    common: tuple[int, int] | None,
+    plan: Plan,
+    strict: bool,
+    skip_bad: bool,
+) -> Columns:
+    """Decode the records ``data[starts[i]:ends[i]]`` into columns.
+
+    Args:
+        data: Bytes that hold every record.
+        starts: int64 [n].
+        ends: int64 [n].
+        common: Span of a record whose features open every row; None for none.
+        plan: What to keep.
+        strict: Refuse unknown fields and types instead of skipping and counting them.
+        skip_bad: Drop bad records instead of stopping at the first.
+
+    Returns:
+        row_splits, key, value, field, kind, labels, weights, number of unknown fields skipped,
+        errors as (record, offset, reason) with record -1 for `common`.
+    """
+    cursors = (w.Cursor(data, a, b) for a, b in zip(starts.tolist(), ends.tolist(), strict=True))
+    common_cursor = None if common is None else w.Cursor(data, *common)
+    return _decode(cursors, common_cursor, plan, strict, skip_bad)
+
+
+def decode_list(records: Sequence[bytes], plan: Plan, strict: bool, skip_bad: bool) -> Columns:
+    """Decode a list of records; see `decode_spans`."""
+    return _decode((w.Cursor(record) for record in records), None, plan, strict, skip_bad)
+
+
+def _decode(
+    cursors: Iterator[w.Cursor],
+    common_cursor: w.Cursor | None,
+    plan: Plan,
+    strict: bool,
+    skip_bad: bool,
+) -> Columns:
+    reader = _RecordReader(plan, strict)
+    common = _Parts()
+    parts = _Parts()
+    errors: list[tuple[int, int, str]] = []
+    rows = 0
+    if common_cursor is not None:
+        try:
+            reader.read(common_cursor, common, 0)
+        except DecodeError as error:
+            return (*_columns(parts, 0, plan), reader.unknown, [(-1, error.offset, error.reason)])
+    for index, cursor in enumerate(cursors):
+        mark = parts.mark()
+        unknown = reader.unknown
+        try:
+            parts.extend(common, rows)
+            reader.read(cursor, parts, rows)
+        except DecodeError as error:
+            errors.append((index, error.offset, error.reason))
+            parts.rewind(mark)
+            reader.unknown = unknown
+            if not skip_bad:
+                break
+        else:
+            rows += 1
+    return (*_columns(parts, rows, plan), reader.unknown, errors)
+
+
+def _columns(
+    parts: _Parts, rows: int, plan: Plan
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.uint8],
+    NDArray[np.float32],
+    NDArray[np.float32],
+]:
+    sizes = np.array(parts.chunk_size, np.int64)
+    kind = np.repeat(np.array(parts.chunk_kind, np.uint8), sizes)
+    row = np.repeat(np.array(parts.chunk_row, np.int64), sizes)
+    ids = np.empty(len(kind), np.int64)
+    mix = np.zeros(len(kind), np.int64)
+    value = np.ones(len(kind), np.float64)
+    ids[kind == 1] = np.frombuffer(b"".join(parts.fixed[1]), ">i8")
+    continuous = np.frombuffer(b"".join(parts.fixed[2]), _FIXED_PAIR[2])
+    ids[kind == 2] = continuous["id"]
+    value[kind == 2] = continuous["v"]
+    discrete = np.frombuffer(b"".join(parts.fixed[3]), _FIXED_PAIR[3])
+    ids[kind == 3] = discrete["id"]
+    mix[kind == 3] = (discrete["v"].astype(np.int64) + 17) * _DISCRETE_FACTOR
+    ids[kind > 3] = np.array(parts.ids, np.int64)
+    value[kind == 6] = np.array(parts.doubles, np.float64)
+    if plan.name_only:
+        mix[(kind == 4) | (kind == 5)] = jhash_many(parts.texts)
+        mix[kind == 6] = ids[kind == 6] ^ np.array(parts.names, np.int64)
+    else:
+        mix[kind > 3] = jhash_many(parts.texts)
+
+    label = _position(ids, plan.labels)
+    weight = _position(ids, plan.weights)
+    unclaimed = (label < 0) & (weight < 0)
+    keep = unclaimed if plan.keep is None else _position(ids, plan.keep) >= 0
+    labels = np.full((rows, len(plan.labels)), np.nan, np.float32)
+    weights = np.zeros((rows, len(plan.weights)), np.float32)
+    is_label = ~keep & (label >= 0) & (kind <= 2)
+    is_weight = ~keep & (label < 0) & (weight >= 0) & (kind == 2)
+    with np.errstate(over="ignore"):
+        labels[row[is_label], label[is_label]] = value[is_label]
+        weights[row[is_weight], weight[is_weight]] = value[is_weight]
+    if plan.drop_nan:
+        keep &= ~np.isnan(value)
+    splits = np.zeros(rows + 1, np.int64)
+    np.cumsum(np.bincount(row[keep], minlength=rows), out=splits[1:])
+    key = (ids ^ mix)[keep]
+    return splits, key, value[keep], ids[keep], kind[keep], labels, weights
+
+
+def _position(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of each id in `wanted`, -1 where it is absent."""
+    if not len(wanted):
+        return np.full(len(ids), -1, np.int64)
+    order = np.argsort(wanted, kind="stable")
+    at = np.minimum(np.searchsorted(wanted[order], ids), len(wanted) - 1)
+    found = order[at]
+    return np.where(wanted[found] == ids, found, -1)
+
+
+def name_hashes(names: list[bytes]) -> NDArray[np.int64]:
+    """Feature ids of UTF-8 names, int64 [n]."""
+    return np.fromiter(map(name_hash, names), np.int64, len(names))
+
+
+Spans = tuple[
+    NDArray[np.int64], NDArray[np.int64], tuple[int, int] | None, tuple[int, int, str] | None
+]
+
+
+def request_spans(request: bytes, strict: bool) -> Spans:
+    """Where the records of a BatchPredictionRequest are.
+
+    Returns:
+        starts and ends of the individual records, the span of the common features, and the error
+        that ended the reading as (record or -1, offset in the request, reason).
+    """
+    spans: list[tuple[int, int]] = []
+    common: tuple[int, int] | None = None
+    error = None
+    cursor = w.Cursor(request)
+    record = -1
+    listed = False
+    try:
+        while True:
+            at = cursor.pos
+            kind = cursor.u8("field type")
+            if kind == w.STOP:
+                if strict and not listed:
+                    cursor.fail(at, "BatchPredictionRequest lacks field 1")
+                break
+            number = cursor.field_id()
+            wanted = {1: w.LIST, 2: w.STRUCT}.get(number)
+            if kind == wanted == w.STRUCT:
+                begin = cursor.pos
+                cursor.skip(w.STRUCT)
+                common = (begin, cursor.pos)
+            elif kind == wanted:
+                element, count, header = cursor.list_header()
+                if element != w.STRUCT and (strict or count):
+                    cursor.fail(header, f"request field 1 element: type {element}, expected 12")
+                cursor.check_count(count, 1, header)
+                spans = []
+                for index in range(count):
+                    record = index
+                    begin = cursor.pos
+                    cursor.skip(w.STRUCT)
+                    spans.append((begin, cursor.pos))
+                record = -1
+                listed = True
+            elif not strict:
+                cursor.skip(kind)
+            elif wanted is None:
+                cursor.fail(at, f"unknown field {number} of type {kind} in BatchPredictionRequest")
+            else:
+                cursor.fail(at, f"request field {number}: type {kind}, expected {wanted}")
+    except DecodeError as caught:
+        error = (record, caught.offset, caught.reason)
+    bounds = np.array(spans, np.int64).reshape(-1, 2)
+    return bounds[:, 0].copy(), bounds[:, 1].copy(), common, error

@@ -1,0 +1,326 @@
+"""Which features, labels and weights to read from DataRecords."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from deepbird_v2.data.errors import DataError
+from deepbird_v2.data.feature_ids import feature_id
+from deepbird_v2.data.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_VERSION: Final = 1
+_REGEX_SIGNS: Final = re.compile(r"[\\^$*+?()\[\]{}|]")
+
+
+class FeatureKind(IntEnum):
+    """The wire field a feature travels in; the values of `Batch.kind`."""
+
+    BINARY = 1
+    CONTINUOUS = 2
+    DISCRETE = 3
+    STRING = 4
+    SPARSE_BINARY = 5
+    SPARSE_CONTINUOUS = 6
+
+
+class DecodeMode(IntEnum):
+    """How the key of a sparse continuous element is made.
+
+    VALUE_NAME hashes the element's name alone, so equal names in two features collide; it is the
+    default of the published v2 runtime. FEATURE_AND_VALUE_NAME mixes the feature's id with the
+    name, as v1 models do.
+    """
+
+    VALUE_NAME = 0
+    FEATURE_AND_VALUE_NAME = 1
+
+
+@dataclass(frozen=True, order=True)
+class Feature:
+    """A feature: its id, and what else is known of it."""
+
+    id: int
+    name: str | None = None
+    kind: FeatureKind | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """A named group of features that feeds one tower of a split model."""
+
+    name: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """What `decode_batch` keeps of a record.
+
+    Attributes:
+        features: Features to keep, each id once.
+        labels: Label features; position = column of `Batch.labels`. An id that is also a feature
+            is only a feature.
+        weights: Weight features; position = column of `Batch.weights`.
+        splits: Groups of feature ids, in the order of the model's towers.
+        decode_mode: How sparse continuous keys are made.
+        default_label: What a missing (or NaN) label becomes; NaN leaves it missing.
+    """
+
+    features: tuple[Feature, ...]
+    labels: tuple[Feature, ...] = ()
+    weights: tuple[Feature, ...] = ()
+    splits: tuple[Split, ...] = ()
+    decode_mode: DecodeMode = DecodeMode.FEATURE_AND_VALUE_NAME
+    default_label: float = field(default=math.nan)
+
+    def __post_init__(self) -> None:
+        for what in ("features", "labels", "weights"):
+            _check_unique(what, getattr(self, what))
+        known = set(self.ids)
+        for split in self.splits:
+            stranger = next((id_ for id_ in split.ids if id_ not in known), None)
+            if stranger is not None:
+                raise DataError(f"split {split.name!r} names {stranger}, which is no kept feature")
+        if len({split.name for split in self.splits}) < len(self.splits):
+            raise DataError("two splits have the same name")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FeatureConfig) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.features, self.labels, self.weights, self.splits))
+
+    @cached_property
+    def ids(self) -> tuple[int, ...]:
+        """Ids of the kept features."""
+        return tuple(feature.id for feature in self.features)
+
+    @cached_property
+    def name_of(self) -> Mapping[int, str]:
+        """Feature, label or weight id to name, where the name is known."""
+        every = (*self.features, *self.labels, *self.weights)
+        return {f.id: f.name for f in every if f.name is not None}
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some attributes changed."""
+        return replace(self, **changes)
+
+    @classmethod
+    def from_names(
+        cls,
+        *,
+        continuous: Iterable[str] = (),
+        binary: Iterable[str] = (),
+        discrete: Iterable[str] = (),
+        string: Iterable[str] = (),
+        sparse_binary: Iterable[str] = (),
+        sparse_continuous: Iterable[str] = (),
+        labels: Sequence[str] = (),
+        weights: Sequence[str] = (),
+        splits: Iterable[tuple[str, Sequence[str]]] = (),
+        universe: Iterable[str] | None = None,
+        decode_mode: DecodeMode = DecodeMode.FEATURE_AND_VALUE_NAME,
+        default_label: float = math.nan,
+    ) -> Self:
+        """Make a config from feature names.
+
+        Args:
+            continuous: Names of continuous features, or regular expressions (see `universe`).
+            binary: Likewise.
+            discrete: Likewise.
+            string: Likewise.
+            sparse_binary: Likewise.
+            sparse_continuous: Likewise.
+            labels: Label names, in column order.
+            weights: Weight names, in column order.
+            splits: (name, regular expressions): a feature belongs to a split when any of the
+                expressions is found in its name.
+            universe: Every name that exists. With it, a name that is not among them is a regular
+                expression that must match some of them entirely.
+            decode_mode: See `DecodeMode`.
+            default_label: See `FeatureConfig`.
+
+        Raises:
+            DataError: A name matches nothing, or looks like an expression without a universe.
+        """
+        named = {
+            FeatureKind.CONTINUOUS: continuous,
+            FeatureKind.BINARY: binary,
+            FeatureKind.DISCRETE: discrete,
+            FeatureKind.STRING: string,
+            FeatureKind.SPARSE_BINARY: sparse_binary,
+            FeatureKind.SPARSE_CONTINUOUS: sparse_continuous,
+        }
+        names = None if universe is None else list(universe)
+        features = {
+            name: Feature(feature_id(name), name, kind)
+            for kind, patterns in named.items()
+            for pattern in patterns
+            for name in _expand(pattern, names)
+        }
+        return cls(
+            features=tuple(features.values()),
+            labels=tuple(Feature(feature_id(name), name) for name in labels),
+            weights=tuple(Feature(feature_id(name), name) for name in weights),
+            splits=_splits(features.values(), splits),
+            decode_mode=decode_mode,
+            default_label=default_label,
+        )
+
+    @classmethod
+    def from_features_json(
+        cls,
+        path: str | Path,
+        *,
+        keep: Iterable[str] | None = None,
+        decode_mode: DecodeMode = DecodeMode.FEATURE_AND_VALUE_NAME,
+        default_label: float = math.nan,
+    ) -> Self:
+        """Read a ``features.json`` sidecar.
+
+        The file maps names to ids under "features"; it may name a "label", the "continuous"
+        features, and "splits" (name to regular expression).
+
+        Args:
+            path: The file.
+            keep: Names or regular expressions of the features to keep; all but the label if None.
+            decode_mode: See `DecodeMode`.
+            default_label: See `FeatureConfig`.
+
+        Raises:
+            DataError: The file is no such sidecar, or a name is unknown.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            ids = {str(name): int(id_) for name, id_ in content["features"].items()}
+            label = [content["label"]] if content.get("label") else []
+            continuous = set(content.get("continuous", ()))
+            splits = [(name, [pattern]) for name, pattern in content.get("splits", {}).items()]
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise DataError(f"{path}: not a features.json: {error!r}") from error
+        patterns = [name for name in ids if name not in label] if keep is None else keep
+        features = {
+            name: Feature(ids[name], name, FeatureKind.CONTINUOUS if name in continuous else None)
+            for pattern in patterns
+            for name in _expand(pattern, list(ids))
+        }
+        return cls(
+            features=tuple(features.values()),
+            labels=tuple(Feature(ids.get(name, feature_id(name)), name) for name in label),
+            splits=_splits(features.values(), splits),
+            decode_mode=decode_mode,
+            default_label=default_label,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The config as plain JSON values; ids are decimal strings, safe in any JSON reader."""
+
+        def rows(features: tuple[Feature, ...]) -> list[dict[str, Any]]:
+            return [
+                {"id": str(f.id), "name": f.name, "kind": f.kind.name.lower() if f.kind else None}
+                for f in features
+            ]
+
+        return {
+            "version": _VERSION,
+            "features": rows(self.features),
+            "labels": rows(self.labels),
+            "weights": rows(self.weights),
+            "splits": [{"name": s.name, "ids": [str(id_) for id_ in s.ids]} for s in self.splits],
+            "decode_mode": self.decode_mode.name.lower(),
+            "default_label": None if math.isnan(self.default_label) else self.default_label,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            DataError: Another version, or a missing or ill-typed entry.
+        """
+        if content.get("version") != _VERSION:
+            found = content.get("version")
+            raise DataError(f"feature config version {found!r}: this release reads {_VERSION}")
+
+        def rows(what: str) -> tuple[Feature, ...]:
+            return tuple(
+                Feature(int(r["id"]), r["name"], r["kind"] and FeatureKind[r["kind"].upper()])
+                for r in content[what]
+            )
+
+        try:
+            default = content["default_label"]
+            return cls(
+                features=rows("features"),
+                labels=rows("labels"),
+                weights=rows("weights"),
+                splits=tuple(
+                    Split(s["name"], tuple(int(id_) for id_ in s["ids"])) for s in content["splits"]
+                ),
+                decode_mode=DecodeMode[content["decode_mode"].upper()],
+                default_label=math.nan if default is None else float(default),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"not a feature config: {error!r}") from error
+
+    def save(self, path: str | Path) -> None:
+        """Write the config as JSON."""
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False)
+        write_atomically(path, (text + "\n").encode())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote."""
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{path}: not JSON: {error}") from error
+        return cls.from_json(content)
+
+
+def _check_unique(what: str, features: tuple[Feature, ...]) -> None:
+    seen: dict[int, Feature] = {}
+    for feature in features:
+        if feature.id in seen:
+            names = (feature.name, seen[feature.id].name)
+            raise DataError(f"{what}: id {feature.id} appears twice, as {names[1]!r}, {names[0]!r}")
+        seen[feature.id] = feature
+
+
+def _expand(pattern: str, universe: list[str] | None) -> list[str]:
+    """The names a name or regular expression stands for."""
+    if universe is None:
+        if _REGEX_SIGNS.search(pattern):
+            raise DataError(
+                f"{pattern!r} looks like a regular expression: pass universe= with every name"
+            )
+        return [pattern]
+    if pattern in universe:
+        return [pattern]
+    found = [name for name in universe if re.fullmatch(pattern, name)]
+    if not found:
+        raise DataError(f"{pattern!r} matches none of the {len(universe)} known feature names")
+    return found
+
+
+def _splits(
+    features: Iterable[Feature], splits: Iterable[tuple[str, Sequence[str]]]
+) -> tuple[Split, ...]:
+    every = list(features)
+    return tuple(
+        Split(
+            name,
+            tuple(f.id for f in every if any(re.search(p, f.name or "") for p in patterns)),
+        )
+        for name, patterns in splits
+    )
