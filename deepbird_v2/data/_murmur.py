@@ -45,10 +45,10 @@ def murmur3_x64_128(data: bytes, seed: int = 0) -> tuple[int, int]:
 
 # lead byte range -> (continuation bytes, payload bits of the lead byte)
 _LEADS = (
-    (0x00, 0x80, 0, 0x7F),
-    (0xC0, 0xE0, 1, 0x1F),
-    (0xE0, 0xF0, 2, 0x0F),
-    (0xF0, 0xF8, 3, 0x07),
+    (range(0x80), 0, 0x7F),
+    (range(0xC0, 0xE0), 1, 0x1F),
+    (range(0xE0, 0xF0), 2, 0x0F),
+    (range(0xF0, 0xF8), 3, 0x07),
 )
 
 
@@ -71,13 +71,9 @@ def _utf16_le_with_overlong_forms(text: bytes) -> bytes:
     at = 0
     while at < len(text):
         lead = text[at]
-        for low, high, extra, mask in _LEADS:
-            if low <= lead < high:
-                break
-        else:
-            raise ValueError(f"invalid UTF-8 at byte {at}")
+        extra, mask = next(((n, bits) for leads, n, bits in _LEADS if lead in leads), (-1, 0))
         rest = text[at + 1 : at + 1 + extra]
-        if len(rest) < extra or any(byte & 0xC0 != 0x80 for byte in rest):
+        if extra < 0 or len(rest) < extra or any(byte & 0xC0 != 0x80 for byte in rest):
             raise ValueError(f"invalid UTF-8 at byte {at}")
         code = lead & mask
         for byte in rest:

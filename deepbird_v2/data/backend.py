@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 if TYPE_CHECKING:
@@ -31,10 +32,9 @@ class Core(Protocol):
 @cache
 def _native() -> ModuleType | None:
     try:
-        from deepbird_v2.data import _native
+        return import_module("deepbird_v2.data._native")
     except ImportError:
         return None
-    return cast("ModuleType", _native)
 
 
 def backend() -> Literal["native", "python"]:

@@ -112,7 +112,7 @@ def _run(
 ) -> Batch:
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error is 'raise' or 'skip', not {on_error!r}")
-    *columns, labels, weights, unknown, errors = decoder(
+    splits, key, value, field, kind, labels, weights, unknown, errors = decoder(
         make_plan(config), strict, on_error == "skip"
     )
     found = tuple(_error(error) for error in errors)
@@ -120,7 +120,7 @@ def _run(
         raise found[0]
     if not np.isnan(config.default_label):
         labels[np.isnan(labels)] = config.default_label
-    return Batch(*columns, labels, weights, unknown, found)
+    return Batch(splits, key, value, field, kind, labels, weights, unknown, found)
 
 
 def _error(error: tuple[int, int, str]) -> DecodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def atomic_writer(path: str | Path) -> Iterator[BinaryIO]:
     ) as file:
         temporary = Path(file.name)
         try:
-            yield file.file
+            yield cast("BinaryIO", file)
             file.flush()
             mode = 0o666 & ~_umask()
             temporary.chmod(mode)
