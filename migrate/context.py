@@ -32,6 +32,7 @@ class Context:
         used: (module, converter) in the order of conversion.
         records: the ragged Keras inputs of a DataRecord model, by name.
         batch: size of the example's leading dimension where the model leaves it open.
+        taps: what each module gave, in whatever layout it has; see :meth:`torch_layout`.
     """
 
     def __init__(self, dtype: str = "float32", features: Any = None) -> None:
@@ -41,6 +42,7 @@ class Context:
         self.used: list[tuple[Module, Converter]] = []
         self.records: dict[str, Any] = {}
         self.batch: int | None = None
+        self.taps: dict[str, Any] = {}
         self._layers: dict[object, Any] = {}
         self._axes: dict[int, tuple[Any, Axes]] = {}
         self._moved: dict[tuple[int, Axes], tuple[Any, Any]] = {}
@@ -52,6 +54,11 @@ class Context:
         """Apply the converter of ``module`` to ``x``, in the data layout that it works in."""
         converter = lookup(module.class_name)
         self.used.append((module, converter))
+        y = self._apply(converter, module, x)
+        self.taps[module.path] = y
+        return y
+
+    def _apply(self, converter: Converter, module: Module, x: Any) -> Any:
         if converter.layout == "channels_last":
             return self._convert_channels_last(converter, module, x)
         if converter.layout == "any":

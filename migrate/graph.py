@@ -10,7 +10,7 @@ and short class name, from the root down. The root's own path is empty.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from migrate.aliases import canonical_class
 from migrate.t7.objects import Table, Tensor, TorchObject
 
-__all__ = ["GraphError", "Module", "Parameter", "build", "parameters", "walk"]
+__all__ = ["GraphError", "Module", "Parameter", "build", "parameters", "walk", "with_fields"]
 
 # What forward and backward leave behind. It is never needed, and saved models may lack it.
 SCRATCH = frozenset({"output", "gradInput", "gradWeight", "gradBias", "finput", "fgradInput"})
@@ -239,6 +239,28 @@ def walk(module: Module) -> Iterator[Module]:
         seen.add(id(current))
         yield current
         stack.extend(reversed((*current.children, *current.links.values())))
+
+
+def with_fields(root: Module, changes: Mapping[str, Mapping[str, Any]]) -> Module:
+    """The tree with fields added to some modules; shared modules stay shared.
+
+    Args:
+        root: of the tree.
+        changes: path → fields to set.
+    """
+    done: dict[int, Module] = {}
+
+    def copy(module: Module) -> Module:
+        if id(module) not in done:
+            done[id(module)] = replace(
+                module,
+                fields={**module.fields, **changes.get(module.path, {})},
+                children=tuple(copy(child) for child in module.children),
+                links={name: copy(link) for name, link in module.links.items()},
+            )
+        return done[id(module)]
+
+    return copy(root)
 
 
 def own_parameters(module: Module) -> list[Parameter]:

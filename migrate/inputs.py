@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from migrate.graph import GraphError, Module
+from migrate.graph import GraphError, Module, walk
 
 __all__ = ["Dense", "Plan", "Records", "Sparse", "plan"]
 
@@ -101,7 +101,12 @@ def plan(module: Module, example: Any = None, dtype: str = "float32") -> Plan:
     Raises:
         GraphError: no example, and the first module does not say its input's shape.
     """
-    return _plan(consumers(module), example, dtype)
+    planned = _plan(consumers(module), example, dtype)
+    if isinstance(planned, Records) and any(
+        m.class_name == "modules.SplitLayer" for m in walk(module)
+    ):
+        return Records(fields=True)
+    return planned
 
 
 def _plan(consumer: Any, example: Any, dtype: str) -> Plan:

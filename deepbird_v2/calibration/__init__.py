@@ -1,0 +1,1 @@
+"""Calibration: a score becomes a probability that counts come out right for."""
