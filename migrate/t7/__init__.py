@@ -10,6 +10,9 @@ from migrate.t7.elements import cpu_twin
 from migrate.t7.errors import T7Error
 from migrate.t7.objects import BoolKey, Function, Storage, Table, Tensor, TorchObject
 from migrate.t7.plain import plain
+from migrate.t7.raw import open_raw
+from migrate.t7.tree import find_criteria, find_modules
+from migrate.t7.writer import dumps, save
 
 __all__ = [
     "BoolKey",
@@ -23,8 +26,13 @@ __all__ = [
     "cpu_twin",
     "dump",
     "dump_json",
+    "dumps",
+    "find_criteria",
+    "find_modules",
     "load",
     "load_all",
     "open_document",
+    "open_raw",
     "plain",
+    "save",
 ]

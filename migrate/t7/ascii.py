@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from migrate.t7.cursor import NO_KEY, Buffer
-from migrate.t7.errors import BadLength, BadNumber, Truncated
-from migrate.t7.objects import Table
+from migrate.t7.errors import BadLength, BadNumber, T7Error, Truncated
+
+if TYPE_CHECKING:
+    from migrate.t7.objects import Table
 
 __all__ = ["AsciiCursor"]
 
@@ -73,7 +75,14 @@ class AsciiCursor:
             value = int(token)
             if -(1 << (bits - 1)) <= value < 1 << (bits - 1):
                 return value
-        raise BadNumber(f"{_shown(token)} is not {what}", offset=self.pos - len(token))
+        raise self._refused(token, what)
+
+    def _refused(self, token: bytes, what: str) -> T7Error:
+        """The error for a token that is no number: a file may also end inside one."""
+        start = self.pos - len(token)
+        if self.pos == self.size and token in (b"-", b"+"):
+            return Truncated(f"the file ends inside {what}", offset=start)
+        return BadNumber(f"{_shown(token)} is not {what}", offset=start)
 
     def read_int(self) -> int:
         """A C int."""
@@ -97,7 +106,7 @@ class AsciiCursor:
         token = self._token("a number")
         value = parse_real(token)
         if value is None:
-            raise BadNumber(f"{_shown(token)} is not a number", offset=self.pos - len(token))
+            raise self._refused(token, "a number")
         return value
 
     def read_float(self) -> float:
@@ -131,7 +140,11 @@ class AsciiCursor:
         return self.read_bytes(count).decode("utf-8", "surrogateescape")
 
     def read_elements(
-        self, dtype: np.dtype[Any], count: int, *, is_long: bool
+        self,
+        dtype: np.dtype[Any],
+        count: int,
+        *,
+        is_long: bool,  # noqa: ARG002 - text has no size of long, binary has
     ) -> np.ndarray[Any, Any]:
         """``count`` elements. Bytes and chars stand as they are, everything else as numbers."""
         if dtype.itemsize == 1:
@@ -190,7 +203,7 @@ class AsciiCursor:
         if count * least > left + 1:
             raise Truncated(f"{what.format(count)}, {left} bytes are left", offset=self.pos)
 
-    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:
+    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:  # noqa: ARG002 - Cursor has it
         """Leaves every entry to the caller: text has no faster way."""
         return left, NO_KEY
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from migrate.t7.cursor import BOOLEAN, NO_KEY, NUMBER, STRING, Buffer
 from migrate.t7.errors import BadLength, Truncated
-from migrate.t7.objects import Table
+
+if TYPE_CHECKING:
+    from migrate.t7.objects import Table
 
 __all__ = ["BinaryCursor"]
 
@@ -37,7 +39,7 @@ class BinaryCursor:
         self.pos = pos
         self.long_size = long_size
         self.long_read = False
-        self._order = "<" if byte_order == "little" else ">"
+        self._order: Literal["<", ">"] = "<" if byte_order == "little" else ">"
         self._long = "q" if long_size == 8 else "i"
         self._int = _compiled(self._order + "i").unpack_from
         self._two_ints = _compiled(self._order + "ii").unpack_from
@@ -73,7 +75,7 @@ class BinaryCursor:
     def read_longs(self, count: int) -> tuple[int, ...]:
         """``count`` C longs."""
         self.long_read = True
-        pos = self._need(count * self.long_size, f"{count} longs" if count > 1 else "a long")
+        pos = self._need(count * self.long_size, f"a run of {count} longs")
         return _compiled(f"{self._order}{count}{self._long}").unpack_from(self.buffer, pos)
 
     def read_long(self) -> int:

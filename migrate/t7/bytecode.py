@@ -45,7 +45,8 @@ def _names(bytecode: bytes) -> list[str]:
     head = _Bytes(bytecode, 4)
     if head.uleb() & _STRIPPED:
         return []
-    head.pos += head.uleb()  # the name of the chunk
+    chunk_name = head.uleb()
+    head.pos += chunk_name
     main = b""
     while length := head.uleb():  # the function itself comes last, those inside it before
         main = bytecode[head.pos : head.pos + length]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 import mmap
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from migrate.t7.objects import Table
+    from migrate.t7.objects import Table
 
 __all__ = ["BOOLEAN", "FUNCTIONS", "NIL", "NO_KEY", "NUMBER", "OBJECT", "STRING", "TABLE"]
 __all__ += ["Buffer", "Cursor"]
@@ -42,18 +43,43 @@ class Cursor(Protocol):
     size: int
     long_read: bool
 
-    def at_end(self) -> bool: ...
-    def read_int(self) -> int: ...
-    def read_long(self) -> int: ...
-    def read_longs(self, count: int) -> tuple[int, ...]: ...
-    def read_short(self) -> int: ...
-    def read_float(self) -> float: ...
-    def read_double(self) -> float: ...
-    def read_bytes(self, count: int) -> bytes: ...
-    def read_text(self) -> str: ...
+    def at_end(self) -> bool:
+        """Nothing is left."""
+
+    def read_int(self) -> int:
+        """A C int."""
+
+    def read_long(self) -> int:
+        """A C long."""
+
+    def read_longs(self, count: int) -> tuple[int, ...]:
+        """``count`` C longs."""
+
+    def read_short(self) -> int:
+        """A C short."""
+
+    def read_float(self) -> float:
+        """A C float."""
+
+    def read_double(self) -> float:
+        """A C double."""
+
+    def read_bytes(self, count: int) -> bytes:
+        """``count`` bytes as they are."""
+
+    def read_text(self) -> str:
+        """A string: an int and that many bytes."""
+
     def read_elements(
         self, dtype: np.dtype[Any], count: int, *, is_long: bool
-    ) -> np.ndarray[Any, Any]: ...
-    def check_entries(self, count: int) -> None: ...
-    def check_values(self, count: int) -> None: ...
-    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]: ...
+    ) -> np.ndarray[Any, Any]:
+        """``count`` elements of a storage, read-only."""
+
+    def check_entries(self, count: int) -> None:
+        """Refuses a table of more entries than the rest of the file can hold."""
+
+    def check_values(self, count: int) -> None:
+        """Refuses a list of more values than the rest of the file can hold."""
+
+    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:
+        """Reads entries of scalars, see ``BinaryCursor``: how many remain, and the next key."""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from migrate.t7.ascii import AsciiCursor
 from migrate.t7.binary import BinaryCursor
-from migrate.t7.cursor import Buffer, Cursor
 from migrate.t7.errors import BadValue, T7Error
 from migrate.t7.layouts import Layout, LayoutSource, load_layouts
 from migrate.t7.reader import Reader
 from migrate.t7.sniff import check_mode, sniff
 
-__all__ = ["Document", "load", "load_all", "open_document"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from migrate.t7.cursor import Buffer, Cursor
+
+__all__ = ["Document", "Source", "buffer_of", "load", "load_all", "open_document"]
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview
 Mode: TypeAlias = Literal["auto", "binary", "ascii"]
@@ -97,7 +100,7 @@ def open_document(
     table = load_layouts(layouts)
     name = None if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
     with _named(name):
-        buffer = _buffer(source)
+        buffer = buffer_of(source)
         found, order = sniff(buffer)
         if mode != "auto":
             found = mode
@@ -163,7 +166,7 @@ def _named(name: str | None) -> Iterator[None]:
         raise
 
 
-def _buffer(source: Source) -> Buffer:
+def buffer_of(source: Source) -> Buffer:
     """The bytes of a source: a regular file is mapped, anything else is read."""
     if isinstance(source, bytes):
         return source

@@ -1,26 +1,35 @@
 """A canonical JSON form of what a file holds, for comparing two readers.
 
-Numbers are text of ``%.17g``; strings are hexadecimal, and text too where they are printable ASCII;
-tables, objects, tensors, storages and functions are numbered in the order in which they are met,
-entries sorted by key, and a second meeting is a ``ref``. A tensor shows its view and its whole storage.
+Numbers are text of ``%.17g`` as LuaJIT writes it; strings are hexadecimal, and text too where they
+are printable ASCII; tables, objects, tensors, storages and functions are numbered in the order in
+which they are met, entries sorted by key, and a second meeting is a ``ref``. A tensor shows its
+view and its whole storage.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING, Any, Final
 
 from migrate.t7.bytecode import upvalue_names
 from migrate.t7.errors import BadValue, TooDeep
 from migrate.t7.objects import BoolKey, Function, Storage, Table, Tensor, TorchObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["dump", "dump_json"]
 
 _PRINTABLE: Final = re.compile(rb"[\x20-\x7e]*")
 _LONGEST_STRING: Final = 4096
 _ENDS: Final = 64
+_SIGNIFICANT: Final = 17
+_HALF_UP: Final = Context(prec=_SIGNIFICANT, rounding=ROUND_HALF_UP)
+# tds.Hash keeps no order of its own: its values are numbered as the file has them.
+_AS_IN_FILE: Final = frozenset({"tds.Hash"})
 _CONTAINERS: Final = (Table, TorchObject, Tensor, Storage, Function)
 
 # A node of the dump to be filled, with the value that it shows.
@@ -79,7 +88,7 @@ def _show(node: dict[str, Any], value: Any, ids: dict[int, int]) -> Iterator[_Op
         return _function(node, value)
     if isinstance(value, TorchObject):
         node["class"] = value.class_name
-        return _pairs(node, value.fields)
+        return _pairs(node, value.fields, as_in_file=value.class_name in _AS_IN_FILE)
     return _pairs(node, value)
 
 
@@ -98,7 +107,26 @@ def _scalar(value: Any) -> dict[str, Any]:
 
 
 def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.17g}"
+    if isinstance(value, int):
+        return str(value)
+    text = f"{value:.17g}"
+    if math.isfinite(value) and len(text) > _SIGNIFICANT:
+        exact = Decimal(value)
+        digits = exact.as_tuple().digits
+        if len(digits) == _SIGNIFICANT + 1 and digits[-1] == 5:
+            # Halfway between two texts C takes the even one, LuaJIT the one away from zero.
+            return _like_c(_HALF_UP.plus(exact))
+    return text
+
+
+def _like_c(number: Decimal) -> str:
+    """The text of ``%.17g`` of a number that has 17 digits."""
+    exponent = number.adjusted()
+    if -5 < exponent < _SIGNIFICANT:
+        text = f"{number:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    mantissa = f"{number.scaleb(-exponent):f}".rstrip("0").rstrip(".")
+    return f"{mantissa}e{exponent:+03d}"
 
 
 def _string(raw: bytes) -> dict[str, Any]:
@@ -132,14 +160,13 @@ def _function(node: dict[str, Any], function: Function) -> Iterator[_Open]:
         yield shown[-1]["value"], item.get("value") if named else item
 
 
-def _pairs(node: dict[str, Any], table: Table) -> Iterator[_Open]:
-    pairs: list[dict[str, Any]] = []
-    node["pairs"] = pairs
-    for key, value in sorted(table.items(), key=lambda item: _order(item[0])):
-        pair: dict[str, Any] = {"key": {}, "value": {}}
-        pairs.append(pair)
-        yield pair["key"], key
-        yield pair["value"], value
+def _pairs(node: dict[str, Any], table: Table, *, as_in_file: bool = False) -> Iterator[_Open]:
+    ordered = sorted(table, key=_order)
+    shown: dict[Any, dict[str, Any]] = {key: {"key": {}, "value": {}} for key in ordered}
+    node["pairs"] = list(shown.values())
+    for key in table if as_in_file else ordered:
+        yield shown[key]["key"], key
+        yield shown[key]["value"], table[key]
 
 
 def _order(key: Any) -> tuple[int, Any, bytes]:

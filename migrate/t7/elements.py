@@ -68,7 +68,8 @@ _BY_DTYPE: Final = {np.dtype(dtype): name for name, dtype in _TYPES.items()}
 def cpu_twin(class_name: str) -> str:
     """The class of the same elements without a GPU; any other class name is returned as it is.
 
-    ``torch.CudaTensor`` -> ``torch.FloatTensor``, ``torch.CudaLongStorage`` -> ``torch.LongStorage``.
+    ``torch.CudaTensor`` -> ``torch.FloatTensor``,
+    ``torch.CudaLongStorage`` -> ``torch.LongStorage``
     """
     element = ELEMENTS.get(class_name)
     return element.cpu if element else class_name

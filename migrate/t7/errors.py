@@ -1,5 +1,6 @@
 """The closed set of errors of this package. Each says what is wrong, where, and what to do next."""
 
+# ruff: noqa: N818 - the names say what is wrong; that they are errors, the base class says
 from __future__ import annotations
 
 from typing import ClassVar

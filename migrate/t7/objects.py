@@ -36,7 +36,7 @@ class Table(dict[Any, Any]):
     """A Lua table. Two tables are equal only when they are one table."""
 
     __slots__ = ()
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]  # dict has none, a Lua table has
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -13,8 +13,8 @@ def plain(value: Any) -> Any:
     """Python's own containers in place of Lua's.
 
     * A tensor or storage becomes a NumPy array, a read-only view of the same memory.
-    * A table with exactly the keys 1..n, n >= 1, becomes a list; every other table a dict, the empty
-      one too, for Lua does not tell ``[]`` from ``{}``.
+    * A table with exactly the keys 1..n, n >= 1, becomes a list; every other table a dict, and so
+      does the empty one: Lua does not tell ``[]`` from ``{}``.
     * Number keys that are integers become ``int``. A boolean key becomes ``bool``, unless the table
       also has the number key that Python takes for equal (0 or 1): then it stays a ``BoolKey``.
     * A key that is a table or object stays as it is: lists and arrays cannot be keys.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from migrate.t7 import paths
 from migrate.t7.cursor import BOOLEAN, FUNCTIONS, NIL, NO_KEY, NUMBER, OBJECT, STRING, TABLE, Cursor
@@ -18,8 +17,12 @@ from migrate.t7.errors import (
     T7Error,
     UnknownLayout,
 )
-from migrate.t7.layouts import Layout
 from migrate.t7.objects import BoolKey, Function, Storage, Table, Tensor, TorchObject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from migrate.t7.layouts import Layout
 
 __all__ = ["Reader"]
 
@@ -287,7 +290,7 @@ class Reader:
             raise UnknownLayout(
                 f"class {paths.shown(name)} writes itself in a way of its own (no table follows)",
                 offset=at,
-                hint=f"declare what it writes: layouts={{{name[:80]!r}: ['int x', 'object y', ...]}}, "
+                hint=f"declare what it writes, layouts={{{paths.shown(name)}: ['int x', ...]}}, "
                 "see migrate.t7.layouts; if no such class exists, the file is damaged",
             )
         value.fields = self._table()
@@ -353,7 +356,7 @@ def _check_bounds(
     held = 0 if storage is None else len(storage.data)
     if offset < 0 or last >= held or count > _LARGEST:
         raise BadTensor(
-            f"a {name} of size {size}, strides {stride} and offset {offset + 1} needs elements up to "
-            f"{last + 1}, its storage has {held}",
+            f"a {name} of size {size}, strides {stride} and offset {offset + 1} needs elements "
+            f"up to {last + 1}, its storage has {held}",
             offset=at,
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from migrate.t7.cursor import Buffer
 from migrate.t7.errors import BadTag, NotTorch
+
+if TYPE_CHECKING:
+    from migrate.t7.cursor import Buffer
 
 __all__ = ["check_mode", "sniff"]
 
