@@ -151,7 +151,13 @@ class Context:
         return self._layers[key]
 
     def bind(
-        self, module: Module, name: str, variable: Any, via: Via = IDENTITY, trainable: bool = True
+        self,
+        module: Module,
+        name: str,
+        variable: Any,
+        via: Via = IDENTITY,
+        trainable: bool = True,
+        gradient_via: Via | None = None,
     ) -> None:
         """Fill ``variable`` with the module's tensor ``name``, once."""
         key = (id(module), name)
@@ -160,7 +166,7 @@ class Context:
         source = module.array(name)
         path = f"{module.path}.{name}".lstrip(".")
         assign(variable, source, via, path)
-        self.bindings[key] = Binding(path, variable, via, source.shape, trainable)
+        self.bindings[key] = Binding(path, variable, via, source.shape, trainable, gradient_via)
 
 
 def channels_last_axes(spatial_rank: int, batched: bool) -> Axes:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from migrate.context import Context, ConversionError
-from migrate.feed import feed, to_numpy, unfeed
+from migrate.feed import feed, sources, to_numpy, unfeed
 from migrate.graph import GraphError, Module, build, parameters, walk
 from migrate.inputs import Dense, Plan, Records, plan
 from migrate.registry import declared, missing_message
@@ -89,11 +89,11 @@ class Converted:
         """
         import tensorflow as tf
 
-        fed = feed(self.plan, inputs)
-        sources = [leaf for leaf in tf.nest.flatten(fed) if leaf.dtype.is_floating]
+        fed = feed(self.plan, inputs, probe=True)
+        watched = sources(self.plan, fed)
         variables = [binding.variable.value for binding in self._parameters]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(sources)
+            tape.watch(watched)
             tape.watch(variables)
             outputs = tf.nest.flatten(self.model(fed, training=training))
             seeds = [
@@ -102,15 +102,15 @@ class Converted:
             ]
         found = tape.gradient(
             outputs,
-            [*sources, *variables],
+            [*watched, *variables],
             seeds,
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         grads = [np.asarray(tf.convert_to_tensor(g)) for g in found]
-        of_inputs = unfeed(self.plan, inputs, fed, dict(zip(map(id, sources), grads, strict=False)))
+        of_inputs = unfeed(self.plan, inputs, fed, dict(zip(map(id, watched), grads, strict=False)))
         of_parameters = [
-            binding.via.back(grad, binding.shape)
-            for binding, grad in zip(self._parameters, grads[len(sources) :], strict=True)
+            binding.gradient(grad)
+            for binding, grad in zip(self._parameters, grads[len(watched) :], strict=True)
         ]
         return of_inputs, of_parameters
 
@@ -192,7 +192,8 @@ def _keras_inputs(planned: Plan, name: str) -> Any:
             {"field": "int64"} if planned.fields else {}
         )
         return {k: keras.Input((None,), dtype=d, ragged=True, name=k) for k, d in kinds.items()}
-    return keras.Input((planned.width,), dtype=planned.dtype, sparse=True, name=name)
+    batch = 1 if planned.single else None
+    return keras.Input((planned.width,), batch, dtype=planned.dtype, sparse=True, name=name)
 
 
 def _any_batch(planned: Plan) -> tuple[Plan, int | None]:
@@ -224,9 +225,7 @@ def _refuse_unknown(module: Module) -> None:
 
 
 def _check_all_used(module: Module, ctx: Context) -> None:
-    left = [
-        p.path for p in parameters(module) if (id(p.module), p.name) not in ctx.bindings
-    ]
+    left = [p.path for p in parameters(module) if (id(p.module), p.name) not in ctx.bindings]
     if left:
         raise WeightError("these parameters found no place in the model: " + ", ".join(left))
     seats = Counter(id(b.variable) for b in ctx.bindings.values())
@@ -239,5 +238,3 @@ def _title(name: str | None, source: Any, module: Module) -> str:
     if name:
         return name
     return Path(source).stem if isinstance(source, str | Path) else module.short_class
-
-

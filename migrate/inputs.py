@@ -7,8 +7,7 @@ is decided by the module that consumes them, so the plan is made before anything
 plan                Torch's form                                Keras form
 ==================  ==========================================  ===============================
 :class:`Dense`      tensor                                      tensor of the same shape
-:class:`Sparse`     N×2 tensor (key from 1, value), or a table  ``SparseTensor`` [batch, width]
-                    of them, one a row
+:class:`Sparse`     rows of (key, value), see `SparseForm`       ``SparseTensor`` [batch, width]
 :class:`Records`    decoded DataRecords                         ragged ``key``, ``value`` (and
                                                                 ``field``) [batch, None]
 list of plans       table                                       list
@@ -19,13 +18,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from migrate.graph import GraphError, Module, walk
 
 __all__ = ["Dense", "Plan", "Records", "Sparse", "plan"]
+
+
+SparseForm: TypeAlias = Literal["pairs", "pair", "block", "tables", "keys", "flat"]
+"""How Torch passes sparse rows.
+
+=======  =========================================================
+pairs    table of N×2 tensors of (key, value), one a row
+pair     one N×2 tensor: one row, and the output has no batch
+block    B×N×2 tensor
+tables   {table of key tensors, table of value tensors}, one a row
+keys     {keys, values}: one row, and the output has no batch
+flat     {all keys, all values, number of entries of each row}
+=======  =========================================================
+"""
 
 
 @dataclass(frozen=True)
@@ -48,12 +61,21 @@ class Sparse:
     Attributes:
         width: number of keys.
         dtype: of the values.
-        single: Torch's form is one N×2 tensor, not a table of them.
+        form: how Torch passes them.
+        first_key: Torch's number of the first key.
+        dense_grad: Torch computes the gradient of every key, present or not (``doGradInput``).
     """
 
     width: int
     dtype: str = "float32"
-    single: bool = False
+    form: SparseForm = "pairs"
+    first_key: int = 1
+    dense_grad: bool = False
+
+    @property
+    def single(self) -> bool:
+        """Torch's form is one row without a batch."""
+        return self.form in ("pair", "keys")
 
 
 @dataclass(frozen=True)
@@ -84,9 +106,11 @@ def consumers(module: Module) -> Any:
         return consumers(module.children[1]) if passes_on and len(module.children) > 1 else first
     if module.class_name in EVERY and module.children:
         found = [consumers(child) for child in module.children]
-        return next((c for c in found if c.class_name in _KNOWN), found[0]) if all(
-            isinstance(c, Module) for c in found
-        ) else found[0]
+        return (
+            next((c for c in found if c.class_name in _KNOWN), found[0])
+            if all(isinstance(c, Module) for c in found)
+            else found[0]
+        )
     return module
 
 
@@ -128,9 +152,31 @@ def _plan(consumer: Any, example: Any, dtype: str) -> Plan:
 
 
 def _sparse_linear(module: Module, example: Any, dtype: str) -> Plan:
-    width = int(module.tensors["weight"].size[1])
-    single = isinstance(example, np.ndarray) and example.ndim == 2
-    return Sparse(width, str(module.tensors["weight"].dtype), single)
+    rank = example.ndim if isinstance(example, np.ndarray) else 0
+    forms: dict[int, SparseForm] = {2: "pair", 3: "block"}
+    weight = module.tensors["weight"]
+    return Sparse(
+        width=weight.size[1],
+        dtype=str(weight.dtype),
+        form=forms.get(rank, "pairs"),
+        dense_grad=module.flag("doGradInput"),
+    )
+
+
+def _index_linear(module: Module, example: Any, dtype: str) -> Plan:
+    form: SparseForm = "tables"
+    if isinstance(example, list | tuple) and len(example) == 3:
+        form = "flat"
+    elif isinstance(example, list | tuple) and not isinstance(example[0], list | tuple):
+        form = "keys"
+    weight = module.tensors["weight"]
+    return Sparse(
+        width=weight.size[0],
+        dtype=str(weight.dtype),
+        form=form,
+        first_key=-module.integer("offset", -1),
+        dense_grad=module.flag("doGradInput"),
+    )
 
 
 def _records(module: Module, example: Any, dtype: str) -> Plan:
@@ -144,5 +190,6 @@ def _dense_features(module: Module, example: Any, dtype: str) -> Plan:
 _KNOWN: dict[str, Callable[[Module, Any, str], Plan]] = {
     "nn.Linear": _dense_features,
     "nn.SparseLinear": _sparse_linear,
+    "nn.IndexLinear": _index_linear,
     "modules.DiscretizerLayer": _records,
 }

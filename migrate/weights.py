@@ -68,6 +68,7 @@ class Binding:
         via: how the layouts differ.
         shape: of the Torch tensor.
         trainable: whether Torch's ``parameters()`` lists it.
+        gradient_via: where Torch's gradient has another form than the tensor.
     """
 
     path: str
@@ -75,6 +76,11 @@ class Binding:
     via: Via
     shape: tuple[int, ...]
     trainable: bool = True
+    gradient_via: Via | None = None
+
+    def gradient(self, grad: Array) -> Array:
+        """A gradient of the variable as Torch's ``parameters()`` has it."""
+        return (self.gradient_via or self.via).back(grad, self.shape)
 
     def value(self) -> Array:
         """The variable's values in Torch's layout."""
