@@ -73,6 +73,10 @@ class Converted:
         """
         return to_numpy(self.model(feed(self.plan, inputs), training=training))
 
+    def parameters(self) -> list[np.ndarray[Any, Any]]:
+        """Copies of the parameters in the order and layout of Torch's ``parameters()``."""
+        return [np.array(binding.value()) for binding in self._parameters]
+
     def gradients(
         self, inputs: Any, grad_outputs: Any, training: bool = True
     ) -> tuple[Any, list[np.ndarray[Any, Any]]]:

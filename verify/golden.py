@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -143,15 +144,26 @@ Pairs = Iterator[tuple[str, Any, Any]]
 
 
 def _oracle_eval(case: Case) -> Pairs:
-    yield "output", case.load("output_eval"), oracle.forward(
-        case.module, case.inputs, training=False, seed=case.seed(training=False)
+    yield (
+        "output",
+        case.load("output_eval"),
+        oracle.forward(case.module, case.inputs, training=False, seed=case.seed(training=False)),
     )
 
 
 def _oracle_train(case: Case) -> Pairs:
-    yield "output", case.load("output_train"), oracle.forward(
-        case.module, case.inputs, training=True, seed=case.seed(training=True)
+    yield (
+        "output",
+        case.load("output_train"),
+        oracle.forward(case.module, case.inputs, training=True, seed=case.seed(training=True)),
     )
+
+
+def _oracle_params(case: Case) -> Pairs:
+    model = oracle.Oracle(case.module, training=True, seed=case.seed(training=True))
+    model.forward(case.inputs)
+    params = [value for value, _ in model.op.parameters()]
+    yield "parameters", case.load("params_after_train_forward"), params
 
 
 def _oracle_backward(case: Case) -> Pairs:
@@ -167,7 +179,11 @@ def _oracle_backward(case: Case) -> Pairs:
 def _oracle_loss(case: Case) -> Pairs:
     yield "loss", case.load("loss"), oracle.forward(case.module, case.inputs)
     if case.has("grad_input"):
-        yield "grad_input", case.load("grad_input"), oracle.backward(case.module, case.inputs, 1.0)[0]
+        yield (
+            "grad_input",
+            case.load("grad_input"),
+            oracle.backward(case.module, case.inputs, 1.0)[0],
+        )
 
 
 def _model_eval(case: Case) -> Pairs:
@@ -175,11 +191,21 @@ def _model_eval(case: Case) -> Pairs:
 
 
 def _model_train(case: Case) -> Pairs:
-    yield "output", case.load("output_train"), case.converted(case.inputs, training=True)
+    with _unchanged(case.converted):
+        got = case.converted(case.inputs, training=True)
+    yield "output", case.load("output_train"), got
+
+
+def _model_params(case: Case) -> Pairs:
+    with _unchanged(case.converted):
+        case.converted(case.inputs, training=True)
+        params = case.converted.parameters()
+    yield "parameters", case.load("params_after_train_forward"), params
 
 
 def _model_backward(case: Case) -> Pairs:
-    grad_inputs, grad_params = case.converted.gradients(case.inputs, case.load("grad_output"))
+    with _unchanged(case.converted):
+        grad_inputs, grad_params = case.converted.gradients(case.inputs, case.load("grad_output"))
     if case.has("grad_input"):
         yield "grad_input", case.load("grad_input"), grad_inputs
     if case.has("grad_params"):
@@ -191,6 +217,17 @@ def _model_loss(case: Case) -> Pairs:
     if case.has("grad_input"):
         got = case.converted.gradients(case.inputs, 1.0)[0]
         yield "grad_input", case.load("grad_input"), got
+
+
+@contextmanager
+def _unchanged(converted: Any) -> Iterator[None]:
+    """Put back what a training forward changes, such as running statistics."""
+    before = [np.array(variable) for variable in converted.model.variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(converted.model.variables, before, strict=True):
+            variable.assign(value)
 
 
 @dataclass(frozen=True)
@@ -207,10 +244,12 @@ def _deterministic(case: Case) -> bool:
 CHECKS = (
     _Check("oracle_eval", _oracle_eval, lambda c: c.has("output_eval")),
     _Check("oracle_train", _oracle_train, lambda c: c.has("output_train")),
+    _Check("oracle_params", _oracle_params, lambda c: c.has("params_after_train_forward")),
     _Check("oracle_backward", _oracle_backward, lambda c: c.has("grad_output")),
     _Check("oracle_loss", _oracle_loss, lambda c: c.suite == "criteria"),
     _Check("model_eval", _model_eval, lambda c: c.has("output_eval") and not c.always_random),
     _Check("model_train", _model_train, lambda c: c.has("output_train") and _deterministic(c)),
+    _Check("model_params", _model_params, lambda c: c.has("params_after_train_forward")),
     _Check("model_backward", _model_backward, lambda c: c.has("grad_output") and _deterministic(c)),
     _Check("model_loss", _model_loss, lambda c: c.suite == "criteria"),
 )
