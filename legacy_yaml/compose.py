@@ -1,0 +1,252 @@
+"""Text to nodes: YAML 1.1 without its dangers.
+
+No Python object is ever built; aliases, merge keys, size and depth are bounded; duplicate keys
+are a problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from legacy_yaml import nodes
+from legacy_yaml.nodes import Broken, Entry, Map, Node, Scalar, Seq, shorten
+from legacy_yaml.problems import Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from legacy_yaml.problems import Problems
+
+MAX_BYTES = 16 * 2**20
+MAX_DEPTH = 100
+MAX_NODES = 250_000
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CORE = "tag:yaml.org,2002:"
+_SCALAR_TAGS = {_CORE + kind for kind in ("str", "null", "bool", "int", "float")}
+_MERGE = "<<"
+_SEPARATE = "two documents in one file: a config is one document; use 'include' for the other"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A composed node with what it amounts to once every alias is written out."""
+
+    node: Node
+    size: int = 1
+    depth: int = 0
+
+
+def compose(data: bytes | str, file: str, problems: Problems) -> Node | None:
+    """Parses one YAML document.
+
+    Args:
+        data: The text, or its UTF-8 bytes.
+        file: The name used in marks.
+        problems: Receives what is wrong.
+
+    Returns:
+        The root node, or None for a document without content.
+
+    Raises:
+        ConfigError: If the text cannot be read any further.
+    """
+    text = _decode(data, file, problems)
+    parser = _LOADER(text)
+    try:
+        return _Composer(parser, file, problems).document()
+    except yaml.MarkedYAMLError as error:
+        mark = _mark_at(error.problem_mark or error.context_mark, file)
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
+        raise problems.fatal(
+            mark, "", f"not valid YAML: {reason}{_placeholder_hint(text, mark.line)}"
+        )
+    finally:
+        parser.dispose()
+
+
+def _decode(data: bytes | str, file: str, problems: Problems) -> str:
+    """Checks that the text is UTF-8 of a sane size, without characters YAML forbids."""
+    if len(data) > MAX_BYTES:
+        raise problems.fatal(Mark(file, 1, 1), "", f"larger than {MAX_BYTES:,} bytes: not a config")
+    if isinstance(data, str):
+        text = data
+    else:
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            before = data[: error.start].decode("utf-8")
+            byte = data[error.start]
+            message = f"not UTF-8 (byte 0x{byte:02x}): save the file as UTF-8"
+            raise problems.fatal(_mark_after(before, file), "", message)
+    text = text.removeprefix("\ufeff")
+    forbidden = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if forbidden:
+        message = f"the character U+{ord(forbidden.group()):04X} is not allowed in YAML"
+        raise problems.fatal(_mark_after(text[: forbidden.start()], file), "", message)
+    return text
+
+
+def _mark_at(mark: Any, file: str) -> Mark:
+    return Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1)
+
+
+def _mark_after(before: str, file: str) -> Mark:
+    before = before.removeprefix("\ufeff")
+    return Mark(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _placeholder_hint(text: str, line: int) -> str:
+    """An unquoted ``${x}`` inside [...] or {...} is the usual cause of a syntax error here."""
+    lines = text.splitlines()
+    near = lines[max(0, line - 2) : line]
+    if any("${" in candidate for candidate in near):
+        return '; inside [...] or {...} write placeholders in quotes: "${name}"'
+    return ""
+
+
+class _Composer:
+    def __init__(self, parser: yaml.SafeLoader, file: str, problems: Problems) -> None:
+        self._parser: Any = parser  # PyYAML's events are not typed
+        self._file = file
+        self._problems = problems
+        self._anchors: dict[str, _Part | None] = {}  # None: the anchored node is still open
+
+    def document(self) -> Node | None:
+        self._next(yaml.StreamStartEvent)
+        if self._parser.check_event(yaml.StreamEndEvent):
+            return None
+        self._next(yaml.DocumentStartEvent)
+        root = self._part(depth=0).node
+        self._next(yaml.DocumentEndEvent)
+        if not self._parser.check_event(yaml.StreamEndEvent):
+            raise self._problems.fatal(self._mark(self._parser.peek_event()), "", _SEPARATE)
+        if isinstance(root, Scalar) and root.value is None:
+            return None
+        return root
+
+    def _next(self, kind: type[yaml.Event]) -> yaml.Event:
+        event = self._parser.get_event()
+        assert isinstance(event, kind)  # noqa: S101  the parser's own grammar
+        return event
+
+    def _mark(self, event: yaml.Event) -> Mark:
+        return _mark_at(event.start_mark, self._file)
+
+    def _part(self, depth: int) -> _Part:
+        event = self._parser.get_event()
+        mark = self._mark(event)
+        if depth > MAX_DEPTH:
+            raise self._problems.fatal(mark, "", f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(str(event.anchor), mark)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        match event:
+            case yaml.ScalarEvent():
+                part = _Part(self._scalar(event, mark))
+            case yaml.SequenceStartEvent():
+                part = self._sequence(event, mark, depth)
+            case _:
+                part = self._mapping(event, mark, depth)
+        if part.size > MAX_NODES:
+            message = (
+                f"aliases expand to {part.size:,} values, more than {MAX_NODES:,} (alias bomb)"
+            )
+            raise self._problems.fatal(mark, "", message)
+        if part.depth > MAX_DEPTH:
+            raise self._problems.fatal(mark, "", f"aliases nest deeper than {MAX_DEPTH} levels")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = part
+        return part
+
+    def _alias(self, anchor: str, mark: Mark) -> _Part:
+        if anchor not in self._anchors:
+            known = nodes.shorten(anchor)
+            self._problems.add(mark, "", f"alias *{known} has no anchor &{known} before it")
+            return _Part(Broken(mark))
+        part = self._anchors[anchor]
+        if part is None:
+            self._problems.add(mark, "", f"alias *{anchor} stands inside its own anchor")
+            return _Part(Broken(mark))
+        return part
+
+    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Node:
+        plain = event.implicit[0]
+        if event.tag is None or event.tag == "!":
+            return nodes.scalar(mark, event.value, plain=plain)
+        if event.tag not in _SCALAR_TAGS:
+            return self._refuse(event.tag, mark)
+        value = nodes.construct(event.tag, event.value)
+        if isinstance(value, str) and event.tag != _CORE + "str":
+            kind = event.tag.removeprefix(_CORE)
+            message = f"tag !!{kind} on {shorten(event.value)!r}, which is not one"
+            self._problems.add(mark, "", message)
+            return Broken(mark)
+        return Scalar(mark, value, event.value, plain=event.tag != _CORE + "str")
+
+    def _refuse(self, tag: str, mark: Mark) -> Broken:
+        shown = shorten(tag.replace(_CORE, "!!"))
+        if tag.startswith(_CORE + "python/"):
+            message = f"tag {shown} would build a Python object: configs hold data only"
+        else:
+            message = f"tag {shown} is unknown: configs hold plain data only"
+        self._problems.add(mark, "", message)
+        return Broken(mark)
+
+    def _children(self, end: type[yaml.Event], depth: int) -> Iterator[_Part]:
+        while not self._parser.check_event(end):
+            yield self._part(depth + 1)
+        self._parser.get_event()
+
+    def _sequence(self, event: yaml.SequenceStartEvent, mark: Mark, depth: int) -> _Part:
+        parts = list(self._children(yaml.SequenceEndEvent, depth))
+        return self._collection(event.tag, "seq", Seq(mark, tuple(p.node for p in parts)), parts)
+
+    def _mapping(self, event: yaml.MappingStartEvent, mark: Mark, depth: int) -> _Part:
+        parts = list(self._children(yaml.MappingEndEvent, depth))
+        own: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
+        for key, value in zip(parts[::2], parts[1::2], strict=True):
+            if not isinstance(key.node, Scalar):
+                if not isinstance(key.node, Broken):
+                    self._problems.add(key.node.mark, "", "a key is text, not a list or a mapping")
+            elif key.node.text == _MERGE and key.node.plain:
+                for entry in self._merge(value.node):
+                    merged.setdefault(entry.key, entry)
+            else:
+                self._insert(own, Entry(key.node.text, key.node.mark, value.node))
+        entries = {**merged, **own}
+        return self._collection(event.tag, "map", Map(mark, tuple(entries.values())), parts)
+
+    def _collection(self, tag: str | None, kind: str, node: Node, parts: list[_Part]) -> _Part:
+        if tag not in (None, "!", _CORE + kind):
+            node = self._refuse(str(tag), node.mark)
+        size = 1 + sum(part.size for part in parts)
+        return _Part(node, size, 1 + max((part.depth for part in parts), default=0))
+
+    def _insert(self, entries: dict[str, Entry], entry: Entry) -> None:
+        first = entries.setdefault(entry.key, entry)
+        if first is not entry:
+            message = f"duplicate key {shorten(entry.key)!r}: first at line {first.mark.line}"
+            self._problems.add(entry.mark, "", message)
+
+    def _merge(self, node: Node) -> tuple[Entry, ...]:
+        """The entries a ``<<`` brings; of several mappings the earlier ones win."""
+        match node:
+            case Map():
+                return node.entries
+            case Seq():
+                found: dict[str, Entry] = {}
+                for item in node.items:
+                    for entry in self._merge(item):
+                        found.setdefault(entry.key, entry)
+                return tuple(found.values())
+            case Broken():
+                return ()
+        message = f"'<<' merges a mapping or a list of mappings, not {nodes.describe(node)}"
+        self._problems.add(node.mark, "", message)
+        return ()
