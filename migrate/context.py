@@ -32,7 +32,8 @@ class Context:
         used: (module, converter) in the order of conversion.
         records: the ragged Keras inputs of a DataRecord model, by name.
         batch: size of the example's leading dimension where the model leaves it open.
-        taps: what each module gave, in whatever layout it has; see :meth:`torch_layout`.
+        entries: what each module took, by path, in whatever layout it has.
+        taps: what each module gave, likewise; see :meth:`axes`.
     """
 
     def __init__(self, dtype: str = "float32", features: Any = None) -> None:
@@ -42,6 +43,7 @@ class Context:
         self.used: list[tuple[Module, Converter]] = []
         self.records: dict[str, Any] = {}
         self.batch: int | None = None
+        self.entries: dict[str, Any] = {}
         self.taps: dict[str, Any] = {}
         self._layers: dict[object, Any] = {}
         self._axes: dict[int, tuple[Any, Axes]] = {}
@@ -55,7 +57,7 @@ class Context:
         converter = lookup(module.class_name)
         self.used.append((module, converter))
         y = self._apply(converter, module, x)
-        self.taps[module.path] = y
+        self.entries[module.path], self.taps[module.path] = x, y
         return y
 
     def _apply(self, converter: Converter, module: Module, x: Any) -> Any:

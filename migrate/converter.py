@@ -15,7 +15,9 @@ from migrate.feed import feed, sources, to_numpy, unfeed
 from migrate.graph import GraphError, Module, build, parameters, walk
 from migrate.inputs import Dense, Plan, Records, plan
 from migrate.registry import declared, missing_message
+from migrate.records import attach_splits, find_features, takes_records
 from migrate.source import load_module
+from migrate.taps import Seam, seams
 from migrate.weights import Binding, WeightError
 
 __all__ = ["Converted", "Report", "convert"]
@@ -52,6 +54,8 @@ class Converted:
         module: the tree it came from.
         plan: the inputs.
         features: of a DataRecord model, if known.
+        taps: path of a module → the Keras tensor(s) it gives, in Torch's layout.
+        seams: path of a module → where its inputs and outputs are in the model, by name.
     """
 
     model: Any
@@ -59,6 +63,8 @@ class Converted:
     module: Module
     plan: Plan
     features: Any = None
+    taps: dict[str, Any] = field(default_factory=dict)
+    seams: dict[str, Seam] = field(default_factory=dict)
     _parameters: list[Binding] = field(default_factory=list)
 
     def __call__(self, inputs: Any, training: bool = False) -> Any:
@@ -145,6 +151,9 @@ def convert(
     """
     module = load_module(source, weights)
     _refuse_unknown(module)
+    if takes_records(module):
+        features = features or find_features(source)
+        module = attach_splits(module, features)
     dtype = DTYPES.get(str(module.get("_type")), "float32")
     planned = plan(module, example_inputs, dtype)
     title = _title(name, source, module)
@@ -183,7 +192,9 @@ def _build(
         static,
     )
     ordered = [ctx.bindings[id(p.module), p.name] for p in parameters(module)]
-    return Converted(model, report, module, planned, features, ordered)
+    return Converted(
+        model, report, module, planned, features, dict(ctx.taps), seams(ctx), ordered
+    )
 
 
 def _keras_inputs(planned: Plan, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,17 @@ from migrate.graph import GraphError, Module, walk, with_fields
 if TYPE_CHECKING:
     from deepbird_v2.data.config import FeatureConfig
 
-__all__ = ["attach_splits", "output_names", "sidecar", "takes_records"]
+__all__ = [
+    "attach_splits",
+    "find_features",
+    "output_names",
+    "prediction_names",
+    "sidecar",
+    "takes_records",
+]
 
 SIDECAR = "features.json"
+YAML_SUFFIXES = (".yaml", ".yml")
 
 
 def takes_records(module: Module) -> bool:
@@ -54,6 +63,55 @@ def sidecar(source: Path) -> Path | None:
     """The feature file beside a model file, if there is one."""
     path = source.parent / SIDECAR
     return path if path.is_file() else None
+
+
+def find_features(source: object, path: str | Path | None = None) -> FeatureConfig | None:
+    """The features that a model reads: from a given file, its YAML config, or its sidecar.
+
+    Args:
+        source: what is converted; only a path can have a config or a sidecar.
+        path: a ``features.json`` or a feature configuration, which goes before both.
+
+    Raises:
+        DataError: the file is neither.
+    """
+    from deepbird_v2.data.config import FeatureConfig
+
+    if path is not None:
+        return _read_features(Path(path))
+    if not isinstance(source, str | Path):
+        return None
+    source = Path(source)
+    beside = sidecar(source)
+    if source.suffix in YAML_SUFFIXES:
+        import legacy_yaml
+        from migrate.from_yaml import feature_config
+
+        universe = _names(beside) if beside else None
+        found: FeatureConfig | None = feature_config(legacy_yaml.load(source), universe)
+        return found
+    return _read_features(beside) if beside else None
+
+
+def _read_features(path: Path) -> FeatureConfig:
+    from deepbird_v2.data.config import FeatureConfig
+
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(data, dict) and isinstance(data.get("features"), dict):
+        return FeatureConfig.from_features_json(path)
+    return FeatureConfig.load(path)
+
+
+def _names(path: Path) -> list[str]:
+    features = json.loads(path.read_text(encoding="utf-8")).get("features", {})
+    return list(features) if isinstance(features, dict) else []
+
+
+def prediction_names(source: Path) -> tuple[str, ...]:
+    """Names of the predictions that the sidecar of a model file lists."""
+    beside = sidecar(source)
+    data = json.loads(beside.read_text(encoding="utf-8")) if beside else {}
+    return tuple(data.get("predictions", ()))
 
 
 def output_names(model: str, module: Module, predictions: Sequence[str] = ()) -> dict[str, str]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from migrate import t7
 from migrate.graph import GraphError, Module, build
+from migrate.records import YAML_SUFFIXES
 from migrate.t7.objects import Table, TorchObject
 
 __all__ = ["load_module"]
 
-YAML_SUFFIXES = {".yaml", ".yml"}
 
 
 def load_module(source: Any, weights: Any = None) -> Module:

@@ -46,6 +46,15 @@ class Oracle:
         """Torch's ``forward``; tables are lists, tensors arrays."""
         return self.op.forward(self._cast(inputs))
 
+    def trace(self, inputs: Any) -> dict[str, tuple[Any, Any]]:
+        """(input, output) of every module of one forward, by path, in the order they finish."""
+        self.env.trace = {}
+        try:
+            self.forward(inputs)
+            return self.env.trace
+        finally:
+            self.env.trace = None
+
     def backward(self, inputs: Any, grad_outputs: Any) -> Any:
         """Torch's ``backward`` after :meth:`forward` of the same inputs; gradients accumulate."""
         return self.op.backward(self._cast(inputs), self._cast(grad_outputs))

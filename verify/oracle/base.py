@@ -65,6 +65,7 @@ class Env:
         self._arrays: dict[object, Array] = {}
         self._grads: dict[object, Array] = {}
         self._ops: dict[int, Op] = {}
+        self.trace: dict[str, tuple[Any, Any]] | None = None
 
     def build(self, module: Module) -> Op:
         """The op of a module; one module is one op however often it occurs."""
@@ -76,7 +77,20 @@ class Env:
                 hint = f"; did you mean {close[0]}?" if close else ""
                 raise OracleError(f"{module}: no oracle for {module.class_name}{hint}")
             known = self._ops[id(module)] = cls(module, self)
+            self._watch(known)
         return known
+
+    def _watch(self, op: Op) -> None:
+        """Note what the op takes and gives whenever ``trace`` is a dict."""
+        forward = op.forward
+
+        def traced(x: Any) -> Any:
+            y = forward(x)
+            if self.trace is not None:
+                self.trace[op.node.path] = (x, y)
+            return y
+
+        op.forward = traced  # type: ignore[method-assign]  # every call passes here, whoever calls
 
     def array(self, module: Module, name: str) -> Array:
         """A writable copy of a tensor; modules that share a tensor share the copy."""

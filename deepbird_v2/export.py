@@ -1,0 +1,137 @@
+"""Models to disk and back: ``.keras``, SavedModel with signatures, and the folder around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepbird_v2 import folder as folders
+from deepbird_v2.data.batch import Batch
+from deepbird_v2.data.config import FeatureConfig
+from deepbird_v2.layers import register
+
+__all__ = ["RecordModel", "load_keras", "save_model", "saved_model"]
+
+RAGGED = {"key": tf.int64, "value": tf.float64, "field": tf.int64}
+
+
+class RecordModel:
+    """A model of decoded DataRecords: columns in, named scores out.
+
+    Args:
+        model: Keras model of ragged ``key`` and ``value`` (and ``field``) that gives a dict, output
+            name → [batch, 1] or [batch].
+        features: which features it reads.
+        name: of the model.
+    """
+
+    def __init__(self, model: Any, features: FeatureConfig, name: str = "model") -> None:
+        self.model, self.features, self.name = model, features, name
+        self.columns = tuple(i.name for i in keras.tree.flatten(model.input))
+        spec = {
+            c: tf.RaggedTensorSpec([None, None], RAGGED[c], row_splits_dtype=tf.int64)
+            for c in self.columns
+        }
+        self._run = tf.function(lambda x: model(x, training=False), input_signature=[spec])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return tuple(self.model.output)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> RecordModel:
+        """Load from a model folder.
+
+        Raises:
+            FolderError: the folder holds no such model.
+        """
+        root = Path(folder)
+        manifest = folders.read_manifest(root)
+        if manifest.kind != "records":
+            raise folders.FolderError(f"{root}: the model takes tensors, not DataRecords")
+        features = FeatureConfig.from_json((root / "features.json").read_text())
+        return cls(load_keras(root / "model.keras"), features, manifest.name)
+
+    def predict(self, batch: Batch) -> dict[str, np.ndarray[Any, Any]]:
+        """Scores of a decoded batch.
+
+        Args:
+            batch: B records.
+
+        Returns:
+            Output name → [B], in the type that the model computes it in.
+        """
+        fed = {
+            c: tf.RaggedTensor.from_row_splits(
+                tf.constant(getattr(batch, c), RAGGED[c]), batch.row_splits, validate=False
+            )
+            for c in self.columns
+        }
+        return {k: np.asarray(v).reshape(len(batch)) for k, v in self._run(fed).items()}
+
+
+def load_keras(path: str | Path) -> Any:
+    """``keras.models.load_model`` that knows this package's layers."""
+    register()
+    return keras.models.load_model(str(path), compile=False)
+
+
+def saved_model(model: Any, path: Path) -> None:
+    """Write a SavedModel with the signature ``predict`` (also ``serving_default``).
+
+    Tensors go in and out under the names of the Keras inputs and outputs. A ragged input becomes a
+    flat tensor, with one ``row_splits`` int64[batch + 1] for all of them; a sparse input ``x``
+    becomes ``x_indices``, ``x_values`` and ``x_shape``.
+    """
+    inputs = keras.tree.flatten(model.input)
+    signature = {name: spec for i in inputs for name, spec in _specs(i).items()}
+
+    @tf.function(input_signature=[signature])
+    def predict(tensors: Any) -> Any:
+        fed = [_assemble(i, tensors) for i in inputs]
+        outputs = model(keras.tree.pack_sequence_as(model.input, fed), training=False)
+        if isinstance(outputs, dict):
+            return outputs
+        return {f"output_{n}": y for n, y in enumerate(keras.tree.flatten(outputs), 1)}
+
+    module = tf.Module()
+    module.model = model
+    module.predict = predict
+    concrete = predict.get_concrete_function()
+    tf.saved_model.save(
+        module, str(path), signatures={"predict": concrete, "serving_default": concrete}
+    )
+
+
+def _specs(i: Any) -> dict[str, Any]:
+    if getattr(i, "ragged", False):
+        return {
+            i.name: tf.TensorSpec([None], i.dtype, i.name),
+            "row_splits": tf.TensorSpec([None], tf.int64, "row_splits"),
+        }
+    if i.sparse:
+        return {
+            f"{i.name}_indices": tf.TensorSpec([None, 2], tf.int64),
+            f"{i.name}_values": tf.TensorSpec([None], i.dtype),
+            f"{i.name}_shape": tf.TensorSpec([2], tf.int64),
+        }
+    return {i.name: tf.TensorSpec(i.shape, i.dtype, i.name)}
+
+
+def _assemble(i: Any, tensors: Any) -> Any:
+    if getattr(i, "ragged", False):
+        return tf.RaggedTensor.from_row_splits(tensors[i.name], tensors["row_splits"])
+    if i.sparse:
+        return tf.SparseTensor(*(tensors[f"{i.name}_{p}"] for p in ("indices", "values", "shape")))
+    return tensors[i.name]
+
+
+def save_model(root: Path, model: Any) -> None:
+    """Write ``model.keras`` and ``saved_model/`` into a folder."""
+    model.save(str(root / "model.keras"))
+    saved_model(model, root / "saved_model")
