@@ -12,9 +12,8 @@ namespace {
 constexpr int64_t kBytesPerFeature = 16;
 
 void fill_row(const Decoded& from, const Plan& plan, Row row) {
-  auto& source = const_cast<Decoded&>(from);
-  std::copy_n(source.labels.get(), plan.n_labels, row.labels);
-  std::copy_n(source.weights.get(), plan.n_weights, row.weights);
+  std::copy_n(from.labels.get(), plan.n_labels, row.labels);
+  std::copy_n(from.weights.get(), plan.n_weights, row.weights);
 }
 
 void init_row(const Plan& plan, Row row) {
@@ -29,15 +28,16 @@ Decoded decode(const std::vector<Span>& records, const std::optional<Span>& comm
   RecordReader reader(plan, strict);
   const auto n = static_cast<int64_t>(records.size());
   Decoded out;
-  out.row_splits.resize(n + 1);
-  out.labels.resize(n * plan.n_labels);
-  out.weights.resize(n * plan.n_weights);
+  out.row_splits = Column<int64_t>(n + 1);
+  out.labels = Column<float>(n * plan.n_labels);
+  out.weights = Column<float>(n * plan.n_weights);
+  out.columns.set_capacity(0);
   out.row_splits.get()[0] = 0;
 
   // One row that holds what every row begins with.
   Decoded first;
-  first.labels.resize(plan.n_labels);
-  first.weights.resize(plan.n_weights);
+  first.labels = Column<float>(plan.n_labels);
+  first.weights = Column<float>(plan.n_weights);
   init_row(plan, {first.labels.get(), first.weights.get()});
   if (common) {
     Cursor cursor(common->begin, common->end);
@@ -51,7 +51,7 @@ Decoded decode(const std::vector<Span>& records, const std::optional<Span>& comm
 
   int64_t bytes = 0;
   for (const Span& record : records) bytes += record.end - record.begin;
-  out.columns.resize(bytes / kBytesPerFeature + n * first.columns.size + 64);
+  out.columns.set_capacity(bytes / kBytesPerFeature + n * first.columns.size + 64);
   for (int64_t i = 0; i < n; ++i) {
     const Row row{out.labels.get() + out.rows * plan.n_labels,
                   out.weights.get() + out.rows * plan.n_weights};
@@ -71,7 +71,7 @@ Decoded decode(const std::vector<Span>& records, const std::optional<Span>& comm
     }
     out.row_splits.get()[++out.rows] = out.columns.size;
   }
-  out.columns.resize(out.columns.size);
+  out.columns.trim();
   out.unknown = reader.unknown;
   return out;
 }

@@ -1,34 +1,38 @@
 // Growing columns that can be handed to NumPy without a copy.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
-#include <vector>
+
+#include "block.h"
 
 namespace deepbird {
 
-struct FreeDeleter {
-  void operator()(void* p) const { std::free(p); }
+struct BlockDeleter {
+  void operator()(void* p) const { block_free(p); }
 };
 
 template <typename T>
 class Column {
  public:
-  void resize(int64_t capacity) {
-    const size_t bytes = static_cast<size_t>(capacity > 0 ? capacity : 1) * sizeof(T);
-    void* grown = std::realloc(data_.get(), bytes);
-    if (!grown) throw std::bad_alloc();
-    (void)data_.release();
-    data_.reset(static_cast<T*>(grown));
+  Column() = default;
+  explicit Column(int64_t capacity) { move_to(capacity, 0); }
+
+  // Takes a new block of `capacity` elements, with the first `used` carried over.
+  void move_to(int64_t capacity, int64_t used) {
+    const auto bytes = static_cast<size_t>(std::max<int64_t>(capacity, 1)) * sizeof(T);
+    std::unique_ptr<T, BlockDeleter> fresh(static_cast<T*>(block_alloc(bytes)));
+    if (used) std::memcpy(fresh.get(), data_.get(), static_cast<size_t>(used) * sizeof(T));
+    data_ = std::move(fresh);
   }
   T* get() { return data_.get(); }
+  const T* get() const { return data_.get(); }
   T* release() { return data_.release(); }
 
  private:
-  std::unique_ptr<T, FreeDeleter> data_;
+  std::unique_ptr<T, BlockDeleter> data_;
 };
 
 struct Columns {
@@ -39,29 +43,31 @@ struct Columns {
   int64_t size = 0;
   int64_t capacity = 0;
 
+  void set_capacity(int64_t capacity_) {
+    key.move_to(capacity_, size);
+    value.move_to(capacity_, size);
+    field.move_to(capacity_, size);
+    kind.move_to(capacity_, size);
+    capacity = capacity_;
+  }
   // Makes room for `more` features.
   void reserve(int64_t more) {
     if (__builtin_expect(size + more > capacity, 0)) {
-      const int64_t doubled = capacity * 2;
-      resize(size + more > doubled ? size + more : doubled);
+      set_capacity(std::max(size + more, capacity * 2));
     }
   }
-  void resize(int64_t capacity_) {
-    key.resize(capacity_);
-    value.resize(capacity_);
-    field.resize(capacity_);
-    kind.resize(capacity_);
-    capacity = capacity_;
+  // Gives back memory if most of it is unused.
+  void trim() {
+    if (size < capacity / 2) set_capacity(size);
   }
   void append(const Columns& other) {
     if (other.size == 0) return;
     reserve(other.size);
-    auto& source = const_cast<Columns&>(other);
     const auto n = static_cast<size_t>(other.size);
-    std::memcpy(key.get() + size, source.key.get(), n * sizeof(int64_t));
-    std::memcpy(value.get() + size, source.value.get(), n * sizeof(double));
-    std::memcpy(field.get() + size, source.field.get(), n * sizeof(int64_t));
-    std::memcpy(kind.get() + size, source.kind.get(), n);
+    std::memcpy(key.get() + size, other.key.get(), n * sizeof(int64_t));
+    std::memcpy(value.get() + size, other.value.get(), n * sizeof(double));
+    std::memcpy(field.get() + size, other.field.get(), n * sizeof(int64_t));
+    std::memcpy(kind.get() + size, other.kind.get(), n);
     size += other.size;
   }
   // Writes one feature; there must be room.

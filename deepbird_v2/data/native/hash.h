@@ -9,8 +9,14 @@ namespace deepbird {
 
 // h = 31 * h + byte, wrapped to a signed 32-bit integer and widened.
 inline int64_t jhash(Text text) {
+  const uint8_t* p = text.data;
+  const uint8_t* end = p + text.size;
   uint32_t h = 0;
-  for (int64_t i = 0; i < text.size; ++i) h = 31 * h + text.data[i];
+  // Four bytes a step: the multiplications no longer wait for each other.
+  for (; end - p >= 4; p += 4) {
+    h = 923521 * h + (29791u * p[0] + 961u * p[1] + 31u * p[2] + p[3]);
+  }
+  for (; p < end; ++p) h = 31 * h + *p;
   return static_cast<int32_t>(h);
 }
 

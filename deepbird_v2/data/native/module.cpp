@@ -16,13 +16,12 @@ namespace {
 
 template <typename T, typename... Sizes>
 nb::object to_numpy(T* data, Sizes... sizes) {
-  nb::capsule owner(data, [](void* p) noexcept { std::free(p); });
+  nb::capsule owner(data, [](void* p) noexcept { block_free(p); });
   return nb::cast(nb::ndarray<nb::numpy, T>(data, {static_cast<size_t>(sizes)...}, owner));
 }
 
 nb::object to_numpy(const std::vector<int64_t>& values) {
-  Column<int64_t> copy;
-  copy.resize(static_cast<int64_t>(values.size()));
+  Column<int64_t> copy(static_cast<int64_t>(values.size()));
   std::copy(values.begin(), values.end(), copy.get());
   return to_numpy(copy.release(), values.size());
 }
@@ -132,9 +131,7 @@ nb::object name_hashes(nb::list names) {
 nb::bytes decompress(nb::bytes data, int64_t size) {
   if (size < 0) throw nb::value_error("negative size");
   const Text text = as_text(data);
-  std::unique_ptr<uint8_t, FreeDeleter> out(
-      static_cast<uint8_t*>(std::malloc(static_cast<size_t>(size) + 1)));
-  if (!out) throw std::bad_alloc();
+  Column<uint8_t> out(size);
   int64_t written = 0;
   {
     nb::gil_scoped_release release;
