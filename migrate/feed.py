@@ -32,7 +32,7 @@ def feed(plan: Plan, value: Any, probe: bool = False) -> Any:
             raise FeedError(f"the model takes a table of {len(plan)} entries, got {form(value)}")
         return [feed(p, v, probe) for p, v in zip(plan, value, strict=False)]
     if isinstance(plan, Dense):
-        return tf.convert_to_tensor(np.ascontiguousarray(value), plan.dtype)
+        return tf.convert_to_tensor(np.asarray(value, plan.dtype, order="C"))
     if isinstance(plan, Sparse):
         return sparse_tensor(plan, value, probe and plan.dense_grad)
     return ragged(plan, value)

@@ -107,7 +107,7 @@ def consumers(module: Module) -> Any:
     if module.class_name in EVERY and module.children:
         found = [consumers(child) for child in module.children]
         return (
-            next((c for c in found if c.class_name in _KNOWN), found[0])
+            next((c for c in found if c.class_name in _SPARSE), found[0])
             if all(isinstance(c, Module) for c in found)
             else found[0]
         )
@@ -137,21 +137,24 @@ def _plan(consumer: Any, example: Any, dtype: str) -> Plan:
     if isinstance(consumer, list):
         entries = example if isinstance(example, list) else [None] * len(consumer)
         return [_plan(c, e, dtype) for c, e in zip(consumer, entries, strict=False)]
-    special = _KNOWN.get(consumer.class_name)
-    if special is not None and not (example is not None and special is _dense_features):
-        return special(consumer, example, dtype)
+    special = _SPARSE.get(consumer.class_name)
+    if special is not None:
+        return special(consumer, example)
     if isinstance(example, list):
         return [_plan(consumer, entry, dtype) for entry in example]
     if example is not None:
         array = np.asarray(example)
         return Dense(array.shape, str(array.dtype))
+    usual = _USUAL.get(consumer.class_name)
+    if usual is not None:
+        return usual(consumer, dtype)
     raise GraphError(
         f"{consumer}: its fields do not say what shape it takes; give an example input "
         f"(convert(source, example_inputs=...), or --input-shape on the command line)"
     )
 
 
-def _sparse_linear(module: Module, example: Any, dtype: str) -> Plan:
+def _sparse_linear(module: Module, example: Any) -> Plan:
     rank = example.ndim if isinstance(example, np.ndarray) else 0
     forms: dict[int, SparseForm] = {2: "pair", 3: "block"}
     weight = module.tensors["weight"]
@@ -163,7 +166,7 @@ def _sparse_linear(module: Module, example: Any, dtype: str) -> Plan:
     )
 
 
-def _index_linear(module: Module, example: Any, dtype: str) -> Plan:
+def _index_linear(module: Module, example: Any) -> Plan:
     form: SparseForm = "tables"
     if isinstance(example, list | tuple) and len(example) == 3:
         form = "flat"
@@ -179,17 +182,15 @@ def _index_linear(module: Module, example: Any, dtype: str) -> Plan:
     )
 
 
-def _records(module: Module, example: Any, dtype: str) -> Plan:
-    return Records()
-
-
-def _dense_features(module: Module, example: Any, dtype: str) -> Plan:
-    return Dense((None, int(module.tensors["weight"].size[1])), dtype)
-
-
-_KNOWN: dict[str, Callable[[Module, Any, str], Plan]] = {
-    "nn.Linear": _dense_features,
+# Modules that take something else than tensors, or a tensor in the place of something else.
+_SPARSE: dict[str, Callable[[Module, Any], Plan]] = {
     "nn.SparseLinear": _sparse_linear,
     "nn.IndexLinear": _index_linear,
-    "modules.DiscretizerLayer": _records,
+    "modules.DiscretizerLayer": lambda _module, _example: Records(),
+}
+
+# Modules whose fields say, without an example, what they usually take.
+_USUAL: dict[str, Callable[[Module, str], Plan]] = {
+    "nn.Linear": lambda module, dtype: Dense((None, module.tensors["weight"].size[1]), dtype),
+    "nn.LookupTable": lambda _module, _dtype: Dense((None, None), "int64"),
 }

@@ -222,7 +222,7 @@ def _model_loss(case: Case) -> Pairs:
 @contextmanager
 def _unchanged(converted: Any) -> Iterator[None]:
     """Put back what a training forward changes, such as running statistics."""
-    before = [np.array(variable) for variable in converted.model.variables]
+    before = [variable.numpy() for variable in converted.model.variables]
     try:
         yield
     finally:
