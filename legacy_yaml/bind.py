@@ -58,6 +58,7 @@ class Binder:
         self._what = what
         self._problems = problems
         self._nested = nested or {}
+        self._meant: set[str | None] = set()  # what misspelt names probably mean
 
     def bind(self, args: Node, mark: Mark, path: str) -> Bound:
         """Binds a mapping, a list, or nothing.
@@ -68,6 +69,7 @@ class Binder:
             path: The path of the call.
         """
         bound = Bound()
+        self._meant.clear()
         match args:
             case Map():
                 named = self._named(args, path, bound)
@@ -106,10 +108,13 @@ class Binder:
             param = self._by_name.get(entry.key)
             if param is None:
                 names = ", ".join(param.name for param in self._params) or "none"
-                message = f"unknown argument {shorten(entry.key)!r}; {self._what} takes: {names}"
-                self._wrong(
-                    entry, f"{path}.{entry.key}", message, suggest(entry.key, self._by_name)
+                hint = suggest(entry.key, self._by_name)
+                self._meant.add(hint)
+                key = shorten(entry.key)
+                message = f"unknown argument {key!r}" + (
+                    "" if hint else f"; {self._what} takes: {names}"
                 )
+                self._wrong(entry, f"{path}.{key}", message, hint)
                 bound.sound = False
             elif param.name in named:
                 message = f"{entry.key!r} is another name of {param.name!r}, which is given too"
@@ -127,7 +132,10 @@ class Binder:
                 break
             if param.many:
                 taken = self._many(param, rest)
-                named[param.name] = taken[0] if _is_one_list(taken) else Seq(args.mark, taken)
+                one_list = (
+                    len(taken) == 1 and isinstance(taken[0], Seq) and not _fits(param, taken[0])
+                )
+                named[param.name] = taken[0] if one_list else Seq(args.mark, taken)
                 del rest[: len(taken)]
             else:
                 named[param.name] = rest.pop(0)
@@ -145,17 +153,15 @@ class Binder:
             return tuple(rest)
         if isinstance(rest[0], Seq):
             return (rest[0],)
-        unwanted = (
-            i
-            for i, node in enumerate(rest)
-            if isinstance(param.kind.read(node, "", Problems()), Failed)
-        )
+        unwanted = (i for i, node in enumerate(rest) if not _fits(param, node))
         return tuple(rest[: next(unwanted, len(rest))])
 
     def _default(self, param: Param, mark: Mark, path: str, bound: Bound) -> None:
         if param.required:
-            self._problems.add(mark, path, f"missing argument {param.name!r} ({param.kind.wants})")
             bound.sound = False
+            if param.name not in self._meant:
+                message = f"missing argument {param.name!r} ({param.kind.wants})"
+                self._problems.add(mark, path, message)
         elif param.like is not None:
             if param.like in bound.values:
                 bound.values[param.name] = bound.values[param.like]
@@ -189,9 +195,6 @@ class Binder:
         return values if len(values) == len(read) else Failed.FAILED
 
 
-def _is_one_list(taken: tuple[Node, ...]) -> bool:
-    """Whether sizes came as one list, as Lua's LongStorage, rather than one by one."""
-    match taken:
-        case (Seq(items=(Scalar(), *_)) as only,):
-            return not any(isinstance(item, Seq) for item in only.items)
-    return False
+def _fits(param: Param, node: Node) -> bool:
+    """Whether a node is of the parameter's kind, without a word about it."""
+    return not isinstance(param.kind.read(node, "", Problems()), Failed)

@@ -6,6 +6,7 @@ are a problem.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,11 @@ MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 100
 MAX_NODES = 250_000
 
+VARIABLE_NAME = r"[A-Za-z_][\w.-]*"
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLACEHOLDER = re.compile(rf"\$\{{({VARIABLE_NAME})\}}")
+_SHIELDED = re.compile(f"\\$\ue000({VARIABLE_NAME})\ue001")
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {_CORE + kind for kind in ("str", "null", "bool", "int", "float")}
 _MERGE = "<<"
@@ -54,16 +59,13 @@ def compose(data: bytes | str, file: str, problems: Problems) -> Node | None:
     Raises:
         ConfigError: If the text cannot be read any further.
     """
-    text = _decode(data, file, problems)
-    parser = _LOADER(text)
+    parser = _LOADER(_shield(_decode(data, file, problems)))
     try:
         return _Composer(parser, file, problems).document()
     except yaml.MarkedYAMLError as error:
         mark = _mark_at(error.problem_mark or error.context_mark, file)
         reason = ", ".join(part for part in (error.context, error.problem) if part)
-        raise problems.fatal(
-            mark, "", f"not valid YAML: {reason}{_placeholder_hint(text, mark.line)}"
-        )
+        raise problems.fatal(mark, "", f"not valid YAML: {reason}") from error
     finally:
         parser.dispose()
 
@@ -81,7 +83,7 @@ def _decode(data: bytes | str, file: str, problems: Problems) -> str:
             before = data[: error.start].decode("utf-8")
             byte = data[error.start]
             message = f"not UTF-8 (byte 0x{byte:02x}): save the file as UTF-8"
-            raise problems.fatal(_mark_after(before, file), "", message)
+            raise problems.fatal(_mark_after(before, file), "", message) from error
     text = text.removeprefix("\ufeff")
     forbidden = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if forbidden:
@@ -99,13 +101,16 @@ def _mark_after(before: str, file: str) -> Mark:
     return Mark(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
-def _placeholder_hint(text: str, line: int) -> str:
-    """An unquoted ``${x}`` inside [...] or {...} is the usual cause of a syntax error here."""
-    lines = text.splitlines()
-    near = lines[max(0, line - 2) : line]
-    if any("${" in candidate for candidate in near):
-        return '; inside [...] or {...} write placeholders in quotes: "${name}"'
-    return ""
+def _shield(text: str) -> str:
+    """Lets ``${name}`` stand unquoted inside [...] and {...}, where YAML wants its braces.
+
+    The braces become two characters of the private use area, so that no column moves.
+    """
+    return _PLACEHOLDER.sub("$\ue000\\1\ue001", text)
+
+
+def _unshield(text: str) -> str:
+    return _SHIELDED.sub(r"${\1}", text)
 
 
 class _Composer:
@@ -175,18 +180,18 @@ class _Composer:
         return part
 
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Node:
-        plain = event.implicit[0]
+        text = _unshield(event.value)
         if event.tag is None or event.tag == "!":
-            return nodes.scalar(mark, event.value, plain=plain)
+            return nodes.scalar(mark, text, plain=event.implicit[0])
         if event.tag not in _SCALAR_TAGS:
             return self._refuse(event.tag, mark)
-        value = nodes.construct(event.tag, event.value)
+        value = nodes.construct(event.tag, text)
         if isinstance(value, str) and event.tag != _CORE + "str":
             kind = event.tag.removeprefix(_CORE)
-            message = f"tag !!{kind} on {shorten(event.value)!r}, which is not one"
+            message = f"tag !!{kind} on {shorten(text)!r}, which is not one"
             self._problems.add(mark, "", message)
             return Broken(mark)
-        return Scalar(mark, value, event.value, plain=event.tag != _CORE + "str")
+        return Scalar(mark, value, text, plain=event.tag != _CORE + "str")
 
     def _refuse(self, tag: str, mark: Mark) -> Broken:
         shown = shorten(tag.replace(_CORE, "!!"))

@@ -6,7 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from legacy_yaml.compose import MAX_DEPTH, MAX_NODES
+from legacy_yaml.compose import MAX_DEPTH, MAX_NODES, VARIABLE_NAME
 from legacy_yaml.nodes import Broken, Entry, Map, Node, Scalar, Seq, describe, scalar, shorten
 from legacy_yaml.problems import suggest
 
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 65_536
 _MAX_CHAIN = 30
-_NAME = r"[A-Za-z_][\w.-]*"
-_WHOLE = re.compile(rf"\$\{{({_NAME})\}}")
-_PART = re.compile(rf"\$\$\{{|\$\{{(?:({_NAME})\}})?")
+_WHOLE = re.compile(rf"\$\{{({VARIABLE_NAME})\}}")
+_PART = re.compile(rf"\$\$\{{|\$\{{(?:({VARIABLE_NAME})\}})?")
 
 
 class Scope:

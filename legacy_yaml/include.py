@@ -35,7 +35,9 @@ class Includer:
         try:
             data = _read(path)
         except OSError as error:
-            raise self._problems.fatal(here, "", f"cannot read the file: {error.strerror or error}")
+            raise self._problems.fatal(
+                here, "", f"cannot read the file: {error.strerror or error}"
+            ) from error
         return self._document(data, path, here)
 
     def text(self, data: str, path: Path) -> Map:

@@ -27,6 +27,7 @@ class Failed(enum.Enum):
 FAILED = Failed.FAILED
 Read: TypeAlias = "Callable[[Node, str, Problems], Value | Failed]"
 
+_PAIR = 2
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -159,6 +160,12 @@ def _shape(value: Value) -> tuple[int, ...]:
     return (len(value), *(_shape(value[0]) if value else ()))
 
 
+def _pair(node: Node, path: str, problems: Problems) -> Value | Failed:
+    if isinstance(node, Seq) and len(node.items) == _PAIR:
+        return KINDS["sizes"].read(node, path, problems)
+    return _mismatch(node, path, problems, "a pair [dim1, dim2]")
+
+
 def _scale(node: Node, path: str, problems: Problems) -> Value | Failed:
     """An upsampling factor, or the output size as {oheight: H, owidth: W}."""
     if not isinstance(node, Map):
@@ -204,6 +211,7 @@ KINDS: dict[str, Kind] = {
     "size": SIZE,
     "count": COUNT,
     "int": whole("a whole number", lambda _: True),
+    "dim": whole("a whole number of at least 1, or -1", lambda n: n >= 1 or n == -1),
     "index": whole("a whole number other than 0 (Lua counts from 1, negative from the end)", bool),
     "bits": whole("a whole number from 1 to 63", lambda n: 1 <= n <= 63),
     "pool": whole("a whole number of at least 2", lambda n: n >= 2),
@@ -218,8 +226,7 @@ KINDS: dict[str, Kind] = {
     "patterns": PATTERNS,
     "numbers": NUMBERS,
     "sizes": list_of(SIZE, "a list of whole numbers of at least 1"),
-    "pairs": list_of(list_of(SIZE, "a pair [dim1, dim2]"), "a list of pairs [dim1, dim2]"),
-    "pair": list_of(SIZE, "a pair [dim1, dim2]"),
+    "pair": Kind("a pair [dim1, dim2]", _pair),
     "tensor": Kind("a number or nested lists of numbers", _tensor),
     "scale": Kind("a factor or {oheight: H, owidth: W}", _scale),
     "activations": Kind("an activation or a list of them", _no_activation, nested="activations"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from legacy_yaml.problems import Mark, Problems
     from legacy_yaml.registry import LayerClass, Registry
 
+_UNREADABLE = Layer("")
 _NOTHING = "a layer is a class name, or one 'CLASS: arguments'"
 _SPLIT = "{name, features or columns, layers}"
 _SPLITS = f"a list of {_SPLIT}"
@@ -49,9 +50,9 @@ class LayerReader:
         self._marks: dict[str, dict[str, Mark]] = {}
         self._nested = {
             "activations": self._read_activations,
-            "layer": lambda node, path: self._or_failed(self.layer(node, path)),
+            "layer": self.layer,
             "layers": self.layers,
-            "reference": lambda node, path: self._or_failed(self.layer(node, path)),
+            "reference": self.layer,
             "splits": self._splits,
         }
 
@@ -60,21 +61,20 @@ class LayerReader:
         return self._marks.get(layer.path, {}).get(parameter, layer.mark)
 
     def layers(self, node: Node, path: str) -> tuple[Layer, ...]:
-        """The layers of a list; what cannot be read is reported and left out."""
+        """The layers of a list."""
         if isinstance(node, Seq):
             if not node.items:
                 self._problems.add(node.mark, path, "has no layers")
-            read = [self.layer(item, f"{path}[{i}]") for i, item in enumerate(node.items)]
-            return tuple(layer for layer in read if layer is not None)
+            return tuple(self.layer(item, f"{path}[{i}]") for i, item in enumerate(node.items))
         if not isinstance(node, Broken):
             self._problems.add(node.mark, path, f"wants a list of layers, got {describe(node)}")
-        return ()
+        return (_UNREADABLE,)
 
-    def layer(self, node: Node, path: str) -> Layer | None:
-        """One layer, or None if it had to be reported."""
+    def layer(self, node: Node, path: str) -> Layer:
+        """One layer; one that cannot be read is reported and has no class."""
         call = self._call(node, path)
         if call is None:
-            return None
+            return _UNREADABLE
         name, mark, args = call.key, call.mark, call.value
         path = f"{path}.{name}"
         found = self._registry.find(name)
@@ -82,7 +82,11 @@ class LayerReader:
             message = f"unknown layer class {shorten(name)!r}"
             self._problems.add(mark, path, message, self._registry.suggest(name))
             self._read_children(args, path)
-            return None
+            return _UNREADABLE
+        if isinstance(args, Seq) and any(p.kind.nested == "layers" for p in found.params):
+            message = f"{name} takes its children under 'layers', so its arguments by name"
+            self._problems.add(args.mark, path, message)
+            return _UNREADABLE
         binder = Binder(found.params, name, self._problems, self._nested)
         bound = binder.bind(args, mark, path)
         self._marks[path] = bound.marks
@@ -126,9 +130,6 @@ class LayerReader:
                 children[kind] = value if isinstance(value, tuple) else (value,)
         return Layer(found.name, values, frozenset(bound.given), mark=mark, path=path, **children)
 
-    def _or_failed(self, layer: Layer | None) -> Layer | Failed:
-        return FAILED if layer is None else layer
-
     def _read_activations(self, node: Node, path: str) -> Value | Failed:
         """Class names of ``nn`` without the prefix; none at all is the empty tuple."""
         if isinstance(node, Scalar) and node.text.lower() in _NO_ACTIVATION:
@@ -157,23 +158,26 @@ class LayerReader:
         splits: dict[str, Split] = {}
         for index, item in enumerate(node.items):
             split = self._split(item, f"{path}[{index}]")
-            if split is not None and splits.setdefault(split.name, split) is not split:
+            if splits.setdefault(split.name, split) is not split:
                 self._problems.add(split.mark, split.path, f"a second split named {split.name!r}")
         return tuple(splits.values())
 
-    def _split(self, node: Node, path: str) -> Split | None:
+    def _split(self, node: Node, path: str) -> Split:
+        unreadable: dict[str, Any] = {
+            "name": path,
+            "features": (),
+            "columns": (),
+            "layers": (_UNREADABLE,),
+        }
         if not isinstance(node, Map):
             if not isinstance(node, Broken):
                 self._problems.add(node.mark, path, f"wants {_SPLIT}, got {describe(node)}")
-            return None
+            return Split(mark=node.mark, path=path, **unreadable)
         binder = Binder(_SPLIT_PARAMS, "a split", self._problems, self._nested)
         bound = binder.bind(node, node.mark, path)
         if len(bound.given & {"features", "columns"}) != 1:
             self._problems.add(node.mark, path, "wants either 'features' or 'columns'")
-        if not bound.sound:
-            return None
-        parts: dict[str, Any] = {"features": (), "columns": (), **bound.values}
-        return Split(mark=node.mark, path=path, **parts)
+        return Split(mark=node.mark, path=path, **(unreadable | bound.values))
 
     def _place(self, name: str, bound: Bound, mark: Mark, path: str) -> None:
         """Completes a layer from the section it stands for; the two must agree."""

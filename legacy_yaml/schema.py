@@ -91,8 +91,11 @@ class _Reader:
         entries = {entry.key: entry for entry in document.root.entries if not _is_null(entry)}
         for key, entry in entries.items():
             if key not in _KEYS:
-                message = f"unknown key {shorten(key)!r}; a document has: {', '.join(_KEYS)}"
-                self._problems.add(entry.mark, shorten(key), message, suggest(key, _KEYS))
+                hint = suggest(key, _KEYS)
+                rest = "" if hint else f"; a document has: {', '.join(_KEYS)}"
+                self._problems.add(
+                    entry.mark, shorten(key), f"unknown key {shorten(key)!r}{rest}", hint
+                )
         sections = {
             key: getattr(self._sections, key)(entries[key].value, entries[key].mark)
             for key in _SECTIONS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from legacy_yaml.bind import Binder, Bound
 from legacy_yaml.config import Calibration, Criterion, Data, Discretizer, Optimization, snake
 from legacy_yaml.kinds import BOOL, KINDS, NAMES, PATTERNS, SIZE, TEXT, Kind, choice
-from legacy_yaml.nodes import Broken, Entry, Map, Node, Scalar, describe
+from legacy_yaml.nodes import Broken, Entry, Map, Node, Scalar, describe, shorten
 from legacy_yaml.problems import suggest
 from legacy_yaml.registry import Param, read_signatures
 
@@ -146,8 +146,10 @@ class SectionReader:
             return None
         value = re.sub(f"^{prefix}", "", value)
         if value not in known:
-            message = f"unknown {key} {value!r}; known: {', '.join(known)}"
-            self._problems.add(name.mark, f"{path}.{key}", message, suggest(value, known))
+            hint = suggest(value, known)
+            rest_of = "" if hint else f"; known: {', '.join(known)}"
+            message = f"unknown {key} {shorten(value)!r}{rest_of}"
+            self._problems.add(name.mark, f"{path}.{key}", message, hint)
             return None
         rest = tuple(entry for entry in node.entries if entry.key != key)
         return value, Map(node.mark, rest)

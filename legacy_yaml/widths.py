@@ -87,6 +87,14 @@ class Checker:
             message = f"takes {needed.size}, but {by} gives {incoming.size}"
             self.complain(layer, parameter, message)
 
+    def keeps(self, layer: Layer, parameter: str, incoming: Flow) -> Passage:
+        """A layer that is as wide as ``parameter`` says, on both sides."""
+        size = layer.args.get(parameter)
+        if not isinstance(size, int):
+            return Passage(gives=incoming)
+        self.takes(layer, parameter, Width(size), incoming)
+        return Passage(Width(size), Width(size, "features", layer))
+
     def _named(self, layer: Layer, incoming: Flow, rule: str) -> Passage:
         """A rule ``[planes] parameter -> parameter``; ``any`` and ``unknown`` are free."""
         left, _, right = (part.strip() for part in rule.partition("->"))
@@ -125,9 +133,7 @@ def _bias(checker: Checker, layer: Layer, incoming: Flow) -> Passage:
     """``nn.Add``: as wide as its input, or one scalar for any."""
     if layer.args.get("scalar"):
         return Passage(gives=incoming)
-    needs = Width(_int(layer, "inputSize"))
-    checker.takes(layer, "inputSize", needs, incoming)
-    return Passage(needs, incoming)
+    return checker.keeps(layer, "inputSize", incoming)
 
 
 def _channels(checker: Checker, layer: Layer, incoming: Flow) -> Passage:
@@ -139,9 +145,7 @@ def _channels(checker: Checker, layer: Layer, incoming: Flow) -> Passage:
 
 
 def _frames(checker: Checker, layer: Layer, incoming: Flow) -> Passage:
-    needs = Width(_int(layer, "inputFrameSize"))
-    checker.takes(layer, "inputFrameSize", needs, incoming)
-    return Passage(needs, incoming)
+    return checker.keeps(layer, "inputFrameSize", incoming)
 
 
 def _discretizer(_checker: Checker, layer: Layer, _incoming: Flow) -> Passage:
@@ -156,7 +160,8 @@ def _full_sparse(checker: Checker, layer: Layer, incoming: Flow) -> Passage:
     needs = Width(size, "sparse") if isinstance(size, int) else None
     if needs is not None:
         checker.takes(layer, parameter, needs, incoming)
-    return Passage(needs, Width(_int(layer, "outputFeatures"), "features", layer))
+    given = layer.args.get("outputFeatures")
+    return Passage(needs, Width(given, "features", layer) if isinstance(given, int) else None)
 
 
 def _residual(checker: Checker, layer: Layer, incoming: Flow) -> Passage:
