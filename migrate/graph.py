@@ -17,6 +17,7 @@ import numpy as np
 
 from migrate.aliases import canonical_class
 from migrate.t7.objects import Table, Tensor, TorchObject
+from migrate.wiring import Step, WiringError, modules_of, wiring
 
 __all__ = ["GraphError", "Module", "Parameter", "build", "parameters", "walk", "with_fields"]
 
@@ -29,6 +30,10 @@ PARAMETER_FIELDS: Mapping[str, tuple[str, ...]] = {
     "nn.WeightedEuclidean": ("weight", "diagCov"),
 }
 USUAL_PARAMETERS = ("weight", "bias")
+
+# Fields that hold the graph of an nn.gModule; Module.wiring and Module.children say it all.
+GRAPH_CLASS = "nn.gModule"
+GRAPH = frozenset({"fg", "bg", "innode", "outnode", "forwardnodes", "backwardnodes"})
 
 
 class GraphError(ValueError):
@@ -48,6 +53,7 @@ class Module:
         tensors: tensor fields; views of the file.
         children: the modules of the ``modules`` table, in order.
         links: modules under other fields (``pooling`` of an unpooling module).
+        wiring: of ``nn.gModule``: how its children are wired.
     """
 
     path: str
@@ -58,6 +64,7 @@ class Module:
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     children: tuple[Module, ...] = ()
     links: Mapping[str, Module] = field(default_factory=dict)
+    wiring: tuple[Step, ...] = ()
 
     @property
     def short_class(self) -> str:
@@ -179,16 +186,17 @@ class _Builder:
             raise GraphError(f"{path}: the module contains itself")
         self.open.add(id(obj))
         fields, tensors, links = {}, {}, {}
+        unread = SCRATCH | GRAPH if obj.class_name == GRAPH_CLASS else SCRATCH
         for key, value in obj.fields.items():
             name = str(key)
             if isinstance(value, Tensor):
                 tensors[name] = value
-            elif isinstance(value, TorchObject) and name not in SCRATCH:
+            elif isinstance(value, TorchObject) and name not in unread:
                 if not self.is_module(value):
                     fields[name] = value
                 elif id(value) not in self.open:  # a reference upwards adds nothing
                     links[name] = self.module(value, _join(path, name, value))
-            elif name not in SCRATCH and name != "modules":
+            elif name not in unread and name != "modules":
                 fields[name] = value
         made = Module(
             path=path,
@@ -202,6 +210,7 @@ class _Builder:
                 for position, child in enumerate(_modules_of(obj, path), 1)
             ),
             links=links,
+            wiring=_wiring_of(obj, path),
         )
         self.open.discard(id(obj))
         self.done[id(obj)] = made
@@ -218,7 +227,18 @@ def _join(path: str, position: int | str, child: TorchObject) -> str:
     return f"{path}.{step}" if path else step
 
 
+def _wiring_of(obj: TorchObject, path: str) -> tuple[Step, ...]:
+    if obj.class_name != GRAPH_CLASS:
+        return ()
+    try:
+        return wiring(obj.get("forwardnodes"), obj.get("outnode"))
+    except WiringError as error:
+        raise GraphError(f"{path or '(root)'}: {error}") from None
+
+
 def _modules_of(obj: TorchObject, path: str) -> list[TorchObject]:
+    if obj.class_name == GRAPH_CLASS:  # files of 2014 have no table of modules
+        return modules_of(obj.get("forwardnodes"))
     table = obj.get("modules")
     if table is None:
         return []
