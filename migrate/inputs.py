@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from migrate.consumers import Consumer, consumers
 from migrate.graph import GraphError, Module, walk
 
 __all__ = ["Dense", "Plan", "Records", "Sparse", "plan"]
@@ -91,28 +92,6 @@ class Records:
 
 Plan: TypeAlias = Dense | Sparse | Records | list["Plan"]
 
-# Containers that hand their input to the first child, or one entry to each child.
-FIRST = {"nn.Sequential", "modules.FullSparseLayer", "modules.FullDenseLayer", "modules.SplitLayer"}
-EVERY = {"nn.Concat", "nn.ConcatTable", "nn.DepthConcat"}
-
-
-def consumers(module: Module) -> Any:
-    """The module(s) that take the input: one, or a list where the input is a table."""
-    if module.class_name == "nn.ParallelTable":
-        return [consumers(child) for child in module.children]
-    if module.class_name in FIRST and module.children:
-        first = consumers(module.children[0])
-        passes_on = module.children[0].class_name == "nn.Identity"
-        return consumers(module.children[1]) if passes_on and len(module.children) > 1 else first
-    if module.class_name in EVERY and module.children:
-        found = [consumers(child) for child in module.children]
-        return (
-            next((c for c in found if c.class_name in _SPARSE), found[0])
-            if all(isinstance(c, Module) for c in found)
-            else found[0]
-        )
-    return module
-
 
 def plan(module: Module, example: Any = None, dtype: str = "float32") -> Plan:
     """What ``module`` takes.
@@ -133,25 +112,46 @@ def plan(module: Module, example: Any = None, dtype: str = "float32") -> Plan:
     return planned
 
 
-def _plan(consumer: Any, example: Any, dtype: str) -> Plan:
-    if isinstance(consumer, list):
-        entries = example if isinstance(example, list) else [None] * len(consumer)
-        return [_plan(c, e, dtype) for c, e in zip(consumer, entries, strict=False)]
+def _plan(consumer: Consumer, example: Any, dtype: str) -> Plan:
+    if isinstance(consumer, dict):
+        return _table(consumer, example, dtype)
+    if consumer is None:
+        return _of_example("an entry of the input", example, dtype)
+    if consumer.class_name == "nn.MapTable" and consumer.children and isinstance(example, list):
+        return [_plan(consumers(consumer.children[0]), entry, dtype) for entry in example]
     special = _SPARSE.get(consumer.class_name)
     if special is not None:
         return special(consumer, example)
-    if isinstance(example, list):
-        return [_plan(consumer, entry, dtype) for entry in example]
+    usual = _USUAL.get(consumer.class_name)
+    if usual is not None and example is None:
+        return usual(consumer, dtype)
+    return _of_example(str(consumer), example, dtype)
+
+
+def _of_example(what: str, example: Any, dtype: str) -> Plan:
+    if isinstance(example, list | tuple):
+        return [_of_example(what, entry, dtype) for entry in example]
     if example is not None:
         array = np.asarray(example)
         return Dense(array.shape, str(array.dtype))
-    usual = _USUAL.get(consumer.class_name)
-    if usual is not None:
-        return usual(consumer, dtype)
     raise GraphError(
-        f"{consumer}: its fields do not say what shape it takes; give an example input "
+        f"{what}: its fields do not say what shape it takes; give an example input "
         f"(convert(source, example_inputs=...), or --input-shape on the command line)"
     )
+
+
+def _table(entries: dict[int, Consumer], example: Any, dtype: str) -> Plan:
+    given = list(example) if isinstance(example, list | tuple) else None
+    size = len(given) if given is not None else max(entries) + 1
+    if size <= 0:
+        raise GraphError(
+            "the model takes a table whose length no module says; give an example input"
+        )
+    by_position = {i % size: consumer for i, consumer in entries.items()}
+    return [
+        _plan(by_position.get(i), given[i] if given is not None else None, dtype)
+        for i in range(size)
+    ]
 
 
 def _sparse_linear(module: Module, example: Any) -> Plan:
@@ -182,7 +182,7 @@ def _index_linear(module: Module, example: Any) -> Plan:
     )
 
 
-# Modules that take something else than tensors, or a tensor in the place of something else.
+# For each class of `consumers.SPARSE`.
 _SPARSE: dict[str, Callable[[Module, Any], Plan]] = {
     "nn.SparseLinear": _sparse_linear,
     "nn.IndexLinear": _index_linear,
