@@ -76,10 +76,10 @@ class _Parts:
     fixed: dict[int, list[bytes | memoryview]] = field(
         default_factory=lambda: {kind: [] for kind in (1, 2, 3)}
     )
-    ids: list[int] = field(default_factory=list)  # of kinds 4, 5, 6
+    ids: list[bytes] = field(default_factory=list)  # of kinds 4, 5, 6, as on the wire
     texts: list[bytes] = field(default_factory=list)  # to hash, of kinds 4, 5, 6
     names: list[int] = field(default_factory=list)  # kind 6 hashed by name alone: key
-    doubles: list[float] = field(default_factory=list)  # of kind 6
+    doubles: list[bytes] = field(default_factory=list)  # of kind 6, as on the wire
 
     def lists(self) -> list[list[Any]]:
         """Every list, in a fixed order."""
@@ -147,9 +147,9 @@ class _RecordReader:
             parts.fixed[number].append(cursor.data[at : at + size])
             parts.add(number, count, row)
         elif number == 4:
-            for _ in range(count):
-                parts.ids.append(cursor.i64("map key"))
-                parts.texts.append(cursor.text())
+            texts, ids = cursor.texts(count, before=8)
+            parts.ids.append(ids)
+            parts.texts.extend(texts)
             parts.add(4, count, row)
         elif number == 5:
             for _ in range(count):
@@ -183,33 +183,43 @@ class _RecordReader:
         return count
 
     def _sparse_binary(self, cursor: w.Cursor, parts: _Parts, row: int) -> None:
-        id_ = cursor.i64("map key")
+        at = cursor.need(8, "map key")
         count = self._header(cursor, "DataRecord field 5 set", (w.STRING,))
-        for _ in range(count):
-            parts.texts.append(cursor.text())
-        parts.ids.extend([id_] * count)
+        parts.texts.extend(cursor.texts(count)[0])
+        parts.ids.append(bytes(cursor.data[at : at + 8]) * count)
         parts.add(5, count, row)
 
     def _sparse_continuous(self, cursor: w.Cursor, parts: _Parts, row: int) -> None:
-        id_ = cursor.i64("map key")
+        at = cursor.need(8, "map key")
+        id_ = bytes(cursor.data[at : at + 8])
         count = self._header(cursor, "DataRecord field 6 map", (w.STRING, w.DOUBLE))
-        kept = self.plan.kept is None or id_ in self.plan.kept
-        for _ in range(count):
-            at = cursor.pos
-            name = cursor.text()
-            value = cursor.double("value")
-            parts.doubles.append(value)
-            if not self.plan.name_only:
-                parts.texts.append(name)
-            elif not kept or (self.plan.drop_nan and value != value):
-                parts.names.append(0)
-            else:
-                try:
-                    parts.names.append(name_hash(name))
-                except ValueError:
-                    cursor.fail(at, "sparse feature name is not valid UTF-8")
-        parts.ids.extend([id_] * count)
+        if self.plan.name_only:
+            kept = self.plan.kept
+            wanted = kept is None or int.from_bytes(id_, "big", signed=True) in kept
+            for _ in range(count):
+                self._named_value(cursor, parts, wanted)
+        else:
+            texts, doubles = cursor.texts(count, after=8)
+            parts.texts.extend(texts)
+            parts.doubles.append(doubles)
+        parts.ids.append(id_ * count)
         parts.add(6, count, row)
+
+    def _named_value(self, cursor: w.Cursor, parts: _Parts, wanted: bool) -> None:
+        """A sparse continuous element whose key is the id of its name."""
+        at = cursor.pos
+        name = cursor.text()
+        value_at = cursor.need(8, "value")
+        double = bytes(cursor.data[value_at : value_at + 8])
+        parts.doubles.append(double)
+        is_nan = np.isnan(np.frombuffer(double, ">f8")[0])
+        if not wanted or (self.plan.drop_nan and is_nan):
+            parts.names.append(0)
+            return
+        try:
+            parts.names.append(name_hash(name))
+        except ValueError:
+            cursor.fail(at, "sparse feature name is not valid UTF-8")
 
     def _uncounted(self, cursor: w.Cursor, number: int, count: int) -> None:
         """Blobs and tensors: checked, never columns."""
@@ -330,8 +340,8 @@ def _columns(
     discrete = np.frombuffer(b"".join(parts.fixed[3]), _FIXED_PAIR[3])
     ids[kind == 3] = discrete["id"]
     mix[kind == 3] = (discrete["v"].astype(np.int64) + 17) * _DISCRETE_FACTOR
-    ids[kind > 3] = np.array(parts.ids, np.int64)
-    value[kind == 6] = np.array(parts.doubles, np.float64)
+    ids[kind > 3] = np.frombuffer(b"".join(parts.ids), ">i8")
+    value[kind == 6] = np.frombuffer(b"".join(parts.doubles), ">f8")
     if plan.name_only:
         mix[(kind == 4) | (kind == 5)] = jhash_many(parts.texts)
         mix[kind == 6] = ids[kind == 6] ^ np.array(parts.names, np.int64)

@@ -97,6 +97,40 @@ class Cursor:
         self.pos = begin + size
         return bytes(self.data[begin : self.pos])
 
+    def texts(self, count: int, before: int = 0, after: int = 0) -> tuple[list[bytes], bytes]:
+        """Strings that each follow a map key, or are followed by a value, of fixed size.
+
+        Args:
+            count: How many.
+            before: Size of the map key, or 0.
+            after: Size of the value, or 0.
+
+        Returns:
+            The strings, and the bytes of all keys and values.
+        """
+        data, pos, end = self.data, self.pos, self.end
+        texts: list[bytes] = []
+        rest: list[bytes | memoryview] = []
+        for _ in range(count):
+            begin = pos + before + 4
+            size = -1 if begin > end else _LENGTH.unpack_from(data, begin - 4)[0]
+            stop = begin + size
+            if size < 0 or stop + after > end:
+                break
+            texts.append(data[begin:stop])  # type: ignore[arg-type]  # joined, never kept
+            if before:
+                rest.append(data[pos : pos + before])
+            if after:
+                rest.append(data[stop : stop + after])
+            pos = stop + after
+        self.pos = pos
+        if len(texts) < count:
+            # Read the bad one step by step, for its error.
+            self.need(before, "map key")
+            self.text()
+            self.need(after, "value")
+        return texts, b"".join(rest)
+
     def list_header(self) -> tuple[int, int, int]:
         """Element type, count, and where the header begins, of a list or set."""
         at = self.need(5, "container header")
