@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BinaryCursor"]
 
-_LONGEST_SHARED_TEXT: Final = 32
 _RUN: Final = 64
 
 
@@ -44,6 +43,10 @@ class BinaryCursor:
         self._int = _compiled(self._order + "i").unpack_from
         self._two_ints = _compiled(self._order + "ii").unpack_from
         self._double = _compiled(self._order + "d").unpack_from
+        self._number_key = _compiled(self._order + "idii").unpack_from
+        self._number_value = _compiled(self._order + "id").unpack_from
+        self._low = 0 if byte_order == "little" else 3  # place of an int's low byte
+        self._tags = _compiled(self._order + "idi").unpack_from
         self._texts: dict[bytes, str] = {}
         record = [("kt", "i4"), ("k", "f8"), ("vt", "i4"), ("v", "f8")]
         self._record = np.dtype([(name, self._order + form) for name, form in record])
@@ -112,15 +115,7 @@ class BinaryCursor:
         left = self.size - self.pos
         if count > left:
             raise Truncated(f"a string of {count} bytes, {left} are left", offset=start)
-        return self._decode(self.read_bytes(count))
-
-    def _decode(self, raw: bytes) -> str:
-        if len(raw) > _LONGEST_SHARED_TEXT:
-            return raw.decode("utf-8", "surrogateescape")
-        text = self._texts.get(raw)
-        if text is None:
-            text = self._texts[raw] = raw.decode("utf-8", "surrogateescape")
-        return text
+        return self.read_bytes(count).decode("utf-8", "surrogateescape")
 
     def read_elements(
         self, dtype: np.dtype[Any], count: int, *, is_long: bool
@@ -166,54 +161,82 @@ class BinaryCursor:
         Returns:
             How many entries remain now, and the key whose value comes next, or ``NO_KEY``.
         """
-        if left >= _RUN:
+        if left >= _RUN and self._numbers_ahead():
             left -= self._read_number_pairs(table, left)
-        buffer, pos, size, texts = self.buffer, self.pos, self.size, self._texts
-        two_ints, one_int, one_double = self._two_ints, self._int, self._double
+        return self._read_scalar_pairs(table, left)
+
+    def _read_scalar_pairs(  # noqa: C901 - one flat loop: calls inside would double its time
+        self, table: Table, left: int
+    ) -> tuple[int, Any]:
+        """As ``read_pairs``, entry by entry: the innermost loop of reading a file."""
+        buffer, pos, size = self.buffer, self.pos, self.size
+        two_ints, one_double = self._two_ints, self._double
+        number_key, number_value, low = self._number_key, self._number_value, self._low
+        # The fields of many objects have the same few names; the keys of a large table are data.
+        texts = self._texts if left < _RUN else None
         key: Any = NO_KEY
         try:
             while left:
                 key = NO_KEY
-                tag, count = two_ints(buffer, pos)
-                if tag == STRING:
+                tag = buffer[pos + low]
+                if tag == NUMBER:
+                    head, number, tag, count = number_key(buffer, pos)
+                    if head != NUMBER or number != number:
+                        break
+                    key = number
+                    pos += 12
+                elif tag == STRING:
+                    head, count = two_ints(buffer, pos)
                     end = pos + 8 + count
-                    if count < 0 or end > size:
+                    if head != STRING or count < 0 or end > size:
                         break
                     raw = buffer[pos + 8 : end]
-                    key = texts.get(raw) or self._decode(raw)
-                elif tag == NUMBER:
-                    end = pos + 12
-                    (key,) = one_double(buffer, pos + 4)
-                    if key != key:
-                        key = NO_KEY
-                        break
+                    if texts is None:
+                        text = raw.decode()
+                    elif raw in texts:
+                        text = texts[raw]
+                    else:
+                        text = texts[raw] = raw.decode()
+                    tag, number = number_value(buffer, end)
+                    key = text
+                    pos = end
+                    if tag == NUMBER:
+                        table[key] = number
+                        pos += 12
+                        left -= 1
+                        continue
+                    tag, count = two_ints(buffer, pos)
                 else:
                     break
-                pos = end
-                (tag,) = one_int(buffer, pos)
                 if tag == NUMBER:
                     (table[key],) = one_double(buffer, pos + 4)
                     pos += 12
                 elif tag == STRING:
-                    (count,) = one_int(buffer, pos + 4)
                     end = pos + 8 + count
                     if count < 0 or end > size:
                         break
-                    raw = buffer[pos + 8 : end]
-                    table[key] = texts.get(raw) or self._decode(raw)
+                    table[key] = buffer[pos + 8 : end].decode()
                     pos = end
                 elif tag == BOOLEAN:
-                    (flag,) = one_int(buffer, pos + 4)
-                    table[key] = flag != 0
+                    table[key] = count != 0
                     pos += 8
                 else:
                     break
                 left -= 1
-                key = NO_KEY
-        except struct.error:
-            pass  # the file ends here: the caller's own read says so
+        except (struct.error, IndexError, UnicodeDecodeError):
+            pass  # the end of the file, or bytes that are no UTF-8
         self.pos = pos
-        return left, key
+        return left, key if left else NO_KEY
+
+    def _numbers_ahead(self) -> bool:
+        """Whether a run of number -> number entries begins here, by its first and its last."""
+        tags, width = self._tags, self._record.itemsize
+        try:
+            first = tags(self.buffer, self.pos)
+            last = tags(self.buffer, self.pos + (_RUN - 1) * width)
+        except struct.error:
+            return False
+        return all(tag == NUMBER for tag in (first[0], first[2], last[0], last[2]))
 
     def _read_number_pairs(self, table: Table, left: int) -> int:
         """Reads a run of number -> number entries at once; returns how many there were."""

@@ -27,6 +27,8 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview
 Mode: TypeAlias = Literal["auto", "binary", "ascii"]
 LongSize: TypeAlias = Literal["auto", 4, 8]
 ByteOrder: TypeAlias = Literal["auto", "little", "big"]
+# A smaller file is read at once: a mapping costs more, and holds the file open.
+_SMALL: Final = 1 << 20
 _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "mode": ("auto", "binary", "ascii"),
     "long_size": ("auto", 4, 8),
@@ -82,7 +84,8 @@ def open_document(
 ) -> Document:
     """Reads a file and says how it was written.
 
-    Tensors are read-only views of the memory-mapped file, so only what is used is ever read.
+    Tensors are read-only views of the file. A large file is memory-mapped, so that only what is
+    used is ever read; do not overwrite it in place while they live (replace it, as ``save`` does).
 
     Args:
         source: a path, or the bytes of a file.
@@ -167,14 +170,14 @@ def _named(name: str | None) -> Iterator[None]:
 
 
 def buffer_of(source: Source) -> Buffer:
-    """The bytes of a source: a regular file is mapped, anything else is read."""
+    """The bytes of a source: a large regular file is mapped, anything else is read."""
     if isinstance(source, bytes):
         return source
     if isinstance(source, (bytearray, memoryview)):
         return bytes(source)
     path = Path(source)
     with path.open("rb") as file:
-        if path.is_file() and path.stat().st_size:
+        if path.is_file() and path.stat().st_size > _SMALL:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return file.read()
 

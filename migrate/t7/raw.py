@@ -24,12 +24,12 @@ def open_raw(
     byte_order: str = "little",
     layouts: LayoutSource | None = None,
 ) -> Reader:
-    r"""A reader at the start of a file; nothing is told by its first bytes, for they may be anything.
+    r"""A reader at the start of a file of any content, read the way that the arguments say.
 
     Its ``cursor`` has ``read_int``, ``read_long``, ``read_double``, ``read_short`` and so on;
     ``read_object`` reads an object. Each continues where the last one ended.
 
-    >>> file = open_raw(b"7\\n1\\n2.5\\n", mode="ascii")
+    >>> file = open_raw(b"7\n1\n2.5\n", mode="ascii")
     >>> file.cursor.read_int(), file.read_object()
     (7, 2.5)
     """
