@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from migrate.graph import SCRATCH, Module, tensor_key
 from migrate.registry import Converter, lookup
 from migrate.weights import IDENTITY, Binding, Via, assign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Context", "ConversionError"]
 
@@ -34,6 +36,7 @@ class Context:
         batch: size of the example's leading dimension where the model leaves it open.
         entries: what each module took, by path, in whatever layout it has.
         taps: what each module gave, likewise; see :meth:`axes`.
+        expanded: children of modules that make them as they run, by ``id``.
     """
 
     def __init__(self, dtype: str = "float32", features: Any = None) -> None:
@@ -45,6 +48,7 @@ class Context:
         self.batch: int | None = None
         self.entries: dict[str, Any] = {}
         self.taps: dict[str, Any] = {}
+        self.expanded: dict[int, tuple[Module, ...]] = {}
         self._layers: dict[object, Any] = {}
         self._axes: dict[int, tuple[Any, Axes]] = {}
         self._moved: dict[tuple[int, Axes], tuple[Any, Any]] = {}

@@ -191,10 +191,8 @@ def _build(
         tuple(ctx.bindings.values()),
         static,
     )
-    ordered = [ctx.bindings[id(p.module), p.name] for p in parameters(module)]
-    return Converted(
-        model, report, module, planned, features, dict(ctx.taps), seams(ctx), ordered
-    )
+    ordered = [ctx.bindings[id(p.module), p.name] for p in parameters(module, ctx.expanded)]
+    return Converted(model, report, module, planned, features, dict(ctx.taps), seams(ctx), ordered)
 
 
 def _keras_inputs(planned: Plan, name: str) -> Any:
@@ -240,11 +238,15 @@ def _refuse_unknown(module: Module) -> None:
 
 
 def _check_all_used(module: Module, ctx: Context) -> None:
-    left = [p.path for p in parameters(module) if (id(p.module), p.name) not in ctx.bindings]
+    left = [
+        p.path
+        for p in parameters(module, ctx.expanded)
+        if (id(p.module), p.name) not in ctx.bindings
+    ]
     if left:
         raise WeightError("these parameters found no place in the model: " + ", ".join(left))
     seats = Counter(id(b.variable) for b in ctx.bindings.values())
-    shared = {id(p.tensor.storage) for p in parameters(module)}
+    shared = {id(p.tensor.storage) for p in parameters(module, ctx.expanded)}
     if len(shared) > len(seats):
         raise WeightError("two different parameters were put into one variable")
 

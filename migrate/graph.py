@@ -9,15 +9,17 @@ and short class name, from the root down. The root's own path is empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from migrate.aliases import canonical_class
-from migrate.t7.objects import Table, Tensor, TorchObject
+from migrate.t7.objects import Storage, Table, Tensor, TorchObject
 from migrate.wiring import Step, WiringError, modules_of, wiring
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
 
 __all__ = ["GraphError", "Module", "Parameter", "build", "parameters", "walk", "with_fields"]
 
@@ -30,6 +32,9 @@ PARAMETER_FIELDS: Mapping[str, tuple[str, ...]] = {
     "nn.WeightedEuclidean": ("weight", "diagCov"),
 }
 USUAL_PARAMETERS = ("weight", "bias")
+
+# Classes that keep modules with parameters outside `modules`: the fields, in Torch's order.
+PARAMETER_LINKS: Mapping[str, tuple[str, ...]] = {"nn.PartialLinear": ("network",)}
 
 # Fields that hold the graph of an nn.gModule; Module.wiring and Module.children say it all.
 GRAPH_CLASS = "nn.gModule"
@@ -102,6 +107,26 @@ class Module:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise GraphError(f"{self}: field {name!r} should be a number, the file has {value!r}")
         return float(value)
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """The whole numbers of a storage, tensor or table field; () where it is missing.
+
+        Raises:
+            GraphError: an entry is no whole number.
+        """
+        value = self.tensors.get(name, self.get(name, ()))
+        if isinstance(value, Table):
+            value = value.sequence()
+        elif isinstance(value, Tensor):
+            value = value.numpy().reshape(-1)
+        elif isinstance(value, Storage):
+            value = value.data
+        entries = (
+            [value] if isinstance(value, int | float) else list(() if value is None else value)
+        )
+        if any(isinstance(e, Table) or float(e) != int(e) for e in entries):
+            raise GraphError(f"{self}: field {name!r} should hold whole numbers, got {entries}")
+        return tuple(int(e) for e in entries)
 
     def flag(self, name: str, default: bool = False) -> bool:
         """A boolean field; as in Lua everything but nil and false is true."""
@@ -293,9 +318,19 @@ def own_parameters(module: Module) -> list[Parameter]:
     ]
 
 
-def parameters(module: Module) -> list[Parameter]:
-    """Torch's ``parameters()``: own tensors, then the children's, once an occurrence."""
-    found = own_parameters(module)
-    for child in module.children:
-        found += parameters(child)
+def parameters(
+    module: Module, expanded: Mapping[int, tuple[Module, ...]] | None = None
+) -> list[Parameter]:
+    """Torch's ``parameters()``: own tensors, then the children's, once an occurrence.
+
+    Args:
+        module: root of the tree.
+        expanded: children of modules that make them as they run (``nn.MapTable``), by ``id``.
+    """
+    found = []
+    for link in PARAMETER_LINKS.get(module.class_name, ()):
+        found += parameters(module.links[link], expanded)
+    found += own_parameters(module)
+    for child in (expanded or {}).get(id(module), module.children):
+        found += parameters(child, expanded)
     return found
