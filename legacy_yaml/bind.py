@@ -132,9 +132,7 @@ class Binder:
                 break
             if param.many:
                 taken = self._many(param, rest)
-                one_list = (
-                    len(taken) == 1 and isinstance(taken[0], Seq) and not _fits(param, taken[0])
-                )
+                one_list = len(taken) == 1 and _is_list_of(param, taken[0])
                 named[param.name] = taken[0] if one_list else Seq(args.mark, taken)
                 del rest[: len(taken)]
             else:
@@ -193,6 +191,13 @@ class Binder:
         ]
         values: Any = tuple(value for value in read if not isinstance(value, Failed))
         return values if len(values) == len(read) else Failed.FAILED
+
+
+def _is_list_of(param: Param, node: Node) -> bool:
+    """Whether variadic arguments came as one list, as Lua's LongStorage, not one by one."""
+    if not isinstance(node, Seq) or _fits(param, node):
+        return False
+    return any(_fits(param, item) for item in node.items)
 
 
 def _fits(param: Param, node: Node) -> bool:

@@ -17,8 +17,6 @@ from legacy_yaml.nodes import Broken, Entry, Map, Node, Scalar, Seq, shorten
 from legacy_yaml.problems import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from legacy_yaml.problems import Problems
 
 MAX_BYTES = 16 * 2**20
@@ -125,7 +123,8 @@ class _Composer:
         if self._parser.check_event(yaml.StreamEndEvent):
             return None
         self._next(yaml.DocumentStartEvent)
-        root = self._part(depth=0).node
+        bare_list = self._parser.check_event(yaml.SequenceStartEvent)
+        root = self._part("model" if bare_list else "", 0).node
         self._next(yaml.DocumentEndEvent)
         if not self._parser.check_event(yaml.StreamEndEvent):
             raise self._problems.fatal(self._mark(self._parser.peek_event()), "", _SEPARATE)
@@ -141,105 +140,110 @@ class _Composer:
     def _mark(self, event: yaml.Event) -> Mark:
         return _mark_at(event.start_mark, self._file)
 
-    def _part(self, depth: int) -> _Part:
+    def _part(self, path: str, depth: int) -> _Part:
         event = self._parser.get_event()
         mark = self._mark(event)
         if depth > MAX_DEPTH:
             raise self._problems.fatal(mark, "", f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(str(event.anchor), mark)
+            return self._alias(str(event.anchor), mark, path)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         match event:
             case yaml.ScalarEvent():
-                part = _Part(self._scalar(event, mark))
+                part = _Part(self._scalar(event, mark, path))
             case yaml.SequenceStartEvent():
-                part = self._sequence(event, mark, depth)
+                part = self._sequence(event, mark, path, depth)
             case _:
-                part = self._mapping(event, mark, depth)
+                part = self._mapping(event, mark, path, depth)
         if part.size > MAX_NODES:
             message = (
-                f"aliases expand to {part.size:,} values, more than {MAX_NODES:,} (alias bomb)"
+                f"the document holds {part.size:,} values, more than {MAX_NODES:,} (alias bomb?)"
             )
-            raise self._problems.fatal(mark, "", message)
+            raise self._problems.fatal(mark, path, message)
         if part.depth > MAX_DEPTH:
-            raise self._problems.fatal(mark, "", f"aliases nest deeper than {MAX_DEPTH} levels")
+            raise self._problems.fatal(mark, path, f"aliases nest deeper than {MAX_DEPTH} levels")
         if event.anchor is not None:
             self._anchors[event.anchor] = part
         return part
 
-    def _alias(self, anchor: str, mark: Mark) -> _Part:
+    def _alias(self, anchor: str, mark: Mark, path: str) -> _Part:
         if anchor not in self._anchors:
-            known = nodes.shorten(anchor)
-            self._problems.add(mark, "", f"alias *{known} has no anchor &{known} before it")
+            known = shorten(anchor)
+            self._problems.add(mark, path, f"alias *{known} has no anchor &{known} before it")
             return _Part(Broken(mark))
         part = self._anchors[anchor]
         if part is None:
-            self._problems.add(mark, "", f"alias *{anchor} stands inside its own anchor")
+            message = f"alias *{shorten(anchor)} stands inside its own anchor"
+            self._problems.add(mark, path, message)
             return _Part(Broken(mark))
         return part
 
-    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Node:
+    def _scalar(self, event: yaml.ScalarEvent, mark: Mark, path: str) -> Node:
         text = _unshield(event.value)
         if event.tag is None or event.tag == "!":
             return nodes.scalar(mark, text, plain=event.implicit[0])
         if event.tag not in _SCALAR_TAGS:
-            return self._refuse(event.tag, mark)
+            return self._refuse(event.tag, mark, path)
         value = nodes.construct(event.tag, text)
         if isinstance(value, str) and event.tag != _CORE + "str":
             kind = event.tag.removeprefix(_CORE)
             message = f"tag !!{kind} on {shorten(text)!r}, which is not one"
-            self._problems.add(mark, "", message)
+            self._problems.add(mark, path, message)
             return Broken(mark)
         return Scalar(mark, value, text, plain=event.tag != _CORE + "str")
 
-    def _refuse(self, tag: str, mark: Mark) -> Broken:
+    def _refuse(self, tag: str, mark: Mark, path: str) -> Broken:
         shown = shorten(tag.replace(_CORE, "!!"))
         if tag.startswith(_CORE + "python/"):
             message = f"tag {shown} would build a Python object: configs hold data only"
         else:
             message = f"tag {shown} is unknown: configs hold plain data only"
-        self._problems.add(mark, "", message)
+        self._problems.add(mark, path, message)
         return Broken(mark)
 
-    def _children(self, end: type[yaml.Event], depth: int) -> Iterator[_Part]:
-        while not self._parser.check_event(end):
-            yield self._part(depth + 1)
+    def _sequence(self, event: yaml.SequenceStartEvent, mark: Mark, path: str, depth: int) -> _Part:
+        parts: list[_Part] = []
+        while not self._parser.check_event(yaml.SequenceEndEvent):
+            parts.append(self._part(f"{path}[{len(parts)}]", depth + 1))
         self._parser.get_event()
+        node: Node = Seq(mark, tuple(part.node for part in parts))
+        if event.tag not in (None, "!", _CORE + "seq"):
+            node = self._refuse(event.tag, mark, path)
+        return _sum(node, parts)
 
-    def _sequence(self, event: yaml.SequenceStartEvent, mark: Mark, depth: int) -> _Part:
-        parts = list(self._children(yaml.SequenceEndEvent, depth))
-        return self._collection(event.tag, "seq", Seq(mark, tuple(p.node for p in parts)), parts)
-
-    def _mapping(self, event: yaml.MappingStartEvent, mark: Mark, depth: int) -> _Part:
-        parts = list(self._children(yaml.MappingEndEvent, depth))
+    def _mapping(self, event: yaml.MappingStartEvent, mark: Mark, path: str, depth: int) -> _Part:
+        parts: list[_Part] = []
         own: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
-        for key, value in zip(parts[::2], parts[1::2], strict=True):
+        while not self._parser.check_event(yaml.MappingEndEvent):
+            key = self._part(path, depth + 1)
+            name = key.node.text if isinstance(key.node, Scalar) else "?"
+            inner = f"{path}.{name}" if path else name
+            value = self._part(inner, depth + 1)
+            parts += key, value
             if not isinstance(key.node, Scalar):
                 if not isinstance(key.node, Broken):
-                    self._problems.add(key.node.mark, "", "a key is text, not a list or a mapping")
-            elif key.node.text == _MERGE and key.node.plain:
-                for entry in self._merge(value.node):
+                    message = "a key is text, not a list or a mapping"
+                    self._problems.add(key.node.mark, path, message)
+            elif name == _MERGE and key.node.plain:
+                for entry in self._merge(value.node, inner):
                     merged.setdefault(entry.key, entry)
             else:
-                self._insert(own, Entry(key.node.text, key.node.mark, value.node))
-        entries = {**merged, **own}
-        return self._collection(event.tag, "map", Map(mark, tuple(entries.values())), parts)
+                self._insert(own, Entry(name, key.node.mark, value.node), path)
+        self._parser.get_event()
+        node: Node = Map(mark, tuple({**merged, **own}.values()))
+        if event.tag not in (None, "!", _CORE + "map"):
+            node = self._refuse(event.tag, mark, path)
+        return _sum(node, parts)
 
-    def _collection(self, tag: str | None, kind: str, node: Node, parts: list[_Part]) -> _Part:
-        if tag not in (None, "!", _CORE + kind):
-            node = self._refuse(str(tag), node.mark)
-        size = 1 + sum(part.size for part in parts)
-        return _Part(node, size, 1 + max((part.depth for part in parts), default=0))
-
-    def _insert(self, entries: dict[str, Entry], entry: Entry) -> None:
+    def _insert(self, entries: dict[str, Entry], entry: Entry, path: str) -> None:
         first = entries.setdefault(entry.key, entry)
         if first is not entry:
             message = f"duplicate key {shorten(entry.key)!r}: first at line {first.mark.line}"
-            self._problems.add(entry.mark, "", message)
+            self._problems.add(entry.mark, path, message)
 
-    def _merge(self, node: Node) -> tuple[Entry, ...]:
+    def _merge(self, node: Node, path: str) -> tuple[Entry, ...]:
         """The entries a ``<<`` brings; of several mappings the earlier ones win."""
         match node:
             case Map():
@@ -247,11 +251,16 @@ class _Composer:
             case Seq():
                 found: dict[str, Entry] = {}
                 for item in node.items:
-                    for entry in self._merge(item):
+                    for entry in self._merge(item, path):
                         found.setdefault(entry.key, entry)
                 return tuple(found.values())
             case Broken():
                 return ()
         message = f"'<<' merges a mapping or a list of mappings, not {nodes.describe(node)}"
-        self._problems.add(node.mark, "", message)
+        self._problems.add(node.mark, path, message)
         return ()
+
+
+def _sum(node: Node, parts: list[_Part]) -> _Part:
+    size = 1 + sum(part.size for part in parts)
+    return _Part(node, size, 1 + max((part.depth for part in parts), default=0))

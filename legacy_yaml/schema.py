@@ -123,7 +123,9 @@ class _Reader:
     ) -> tuple[Layer, ...]:
         entry = entries.get("model")
         if entry is None:
-            self._problems.add(document.root.mark, "", "missing 'model', the list of layers")
+            self._problems.add(
+                document.root.mark, "model", "missing: a document has a list of layers"
+            )
             return ()
         reader = LayerReader(self._registry, self._problems, _placeholders(entries, sections))
         layers = reader.layers(entry.value, "model")
