@@ -54,7 +54,7 @@ class RecordModel:
         manifest = folders.read_manifest(root)
         if manifest.kind != "records":
             raise folders.FolderError(f"{root}: the model takes tensors, not DataRecords")
-        features = FeatureConfig.from_json((root / "features.json").read_text())
+        features = FeatureConfig.load(root / "features.json")
         return cls(load_keras(root / "model.keras"), features, manifest.name)
 
     def predict(self, batch: Batch) -> dict[str, np.ndarray[Any, Any]]:

@@ -223,15 +223,13 @@ def _full_dense(layer: Layer) -> TorchObject:
 def _full_sparse(layer: Layer) -> TorchObject:
     args = layer.args
     bits = args.get("inputBits")
-    width = args["inputFeatures"] if bits is None else 1 << int(bits)  # type: ignore[call-overload]  # a number by the schema
+    width = args["inputFeatures"] if not isinstance(bits, int) else 1 << bits
     sizes = {"inputSize": width, "outputSize": args["outputFeatures"]}
     if args.get("normalize"):
         first = make("nn.IndexLinear", _index_linear({**sizes, "normalize": True}))
     else:
         first = make("nn.SparseLinear", _sparse_linear(sizes))
-    return make(
-        layer.class_name, _config(layer), first, *_activations(layer), *_dropout_of(layer)
-    )
+    return make(layer.class_name, _config(layer), first, *_activations(layer), *_dropout_of(layer))
 
 
 @builds("nn.IndexLinear")

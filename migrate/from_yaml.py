@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate import t7, tensorio
+from migrate import t7
 from migrate.construct import construct, make
 from migrate.fill import fill
 from migrate.graph import GraphError, Module, build
@@ -46,7 +46,9 @@ def load_yaml(path: str | Path, weights: Any, **options: Any) -> Module:
     if weights is None:
         raise GraphError(f"{path}: a config has no weights; give them (--weights FILE)")
     tree = skeleton(config)
-    fill(tree, read_weights(weights), str(weights) if isinstance(weights, str | Path) else "weights")
+    fill(
+        tree, read_weights(weights), str(weights) if isinstance(weights, str | Path) else "weights"
+    )
     return build(tree)
 
 
@@ -56,6 +58,8 @@ def read_weights(weights: Any) -> Any:
         return weights
     path = Path(weights)
     if path.is_dir():
+        from migrate import tensorio
+
         return tensorio.read(path)
     value = t7.load(path)
     if isinstance(value, Table):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
@@ -18,7 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-__all__ = ["Converter", "Layout", "RegistryError", "converts", "declared", "load_families", "lookup"]
+from migrate.extension import load_installed
+
+__all__ = [
+    "Converter",
+    "Layout",
+    "RegistryError",
+    "converts",
+    "declared",
+    "load_families",
+    "lookup",
+]
 
 Layout = Literal["torch", "any", "channels_last", "aware"]
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -79,11 +90,17 @@ def converts(
     return register
 
 
-def load_families() -> dict[str, Converter]:
-    """Import every file of ``migrate.convert``; the whole registry, class → converter."""
+@functools.cache
+def _import_families() -> None:
     package = importlib.import_module("migrate.convert")
     for family in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{family.name}")
+    load_installed()
+
+
+def load_families() -> dict[str, Converter]:
+    """Import every file of ``migrate.convert``; the whole registry, class → converter."""
+    _import_families()
     return dict(_CONVERTERS)
 
 
@@ -93,10 +110,11 @@ def lookup(class_name: str) -> Converter:
     Raises:
         RegistryError: there is none; says what close names exist.
     """
-    known = load_families()
-    if class_name in known:
-        return known[class_name]
-    raise RegistryError(missing_message(class_name, known))
+    _import_families()
+    try:
+        return _CONVERTERS[class_name]
+    except KeyError:
+        raise RegistryError(missing_message(class_name, _CONVERTERS)) from None
 
 
 def missing_message(class_name: str, known: Iterable[str]) -> str:
@@ -114,12 +132,17 @@ def missing_message(class_name: str, known: Iterable[str]) -> str:
 def declared() -> frozenset[str]:
     """Classes that have a converter, found without importing TensorFlow.
 
-    Reads the decorators in the source of ``migrate.convert``; extensions that were imported
-    count too.
+    Reads the decorators in the source of ``migrate.convert``; extensions that were imported, and
+    those that are installed, count too.
     """
-    folder = Path(__file__).parent / "convert"
-    names = set(_CONVERTERS)
-    for path in sorted(folder.glob("*.py")):
+    load_installed()
+    return _in_source() | frozenset(_CONVERTERS)
+
+
+@functools.cache
+def _in_source() -> frozenset[str]:
+    names: set[str] = set()
+    for path in sorted((Path(__file__).parent / "convert").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "converts":
                 names.update(

@@ -13,7 +13,6 @@ from migrate.t7.objects import Table, TorchObject
 __all__ = ["load_module"]
 
 
-
 def load_module(source: Any, weights: Any = None) -> Module:
     """The module tree of a path, of a loaded value, or of a YAML config with weights.
 

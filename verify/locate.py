@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 # Honest layers stay below a few times the noise floor (measured: 3.9); faults reach hundreds.
 LIMIT = 32.0
 # Relative to the largest value of the layer's output.
-FLOOR = 2.0 ** -22
+FLOOR = 2.0**-22
 
 
 class Reference(Protocol):
@@ -156,7 +156,7 @@ def _floor(answer: Any, exact: Any) -> float:
         if a.size and a.dtype.kind == "f":
             errors.append(float(np.nanmax(np.abs(a.astype(np.float64) - e))))
             scales.append(float(np.nanmax(np.abs(a))))
-    return max(max(errors), FLOOR * max(scales), np.finfo(np.float32).tiny)
+    return max(max(errors), FLOOR * max(scales), float(np.finfo(np.float32).tiny))
 
 
 def _ratio(answer: Any, got: Any, floor: float) -> float | None:

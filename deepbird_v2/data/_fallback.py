@@ -32,18 +32,6 @@ __all__ = [
 ]
 
 _DISCRETE_FACTOR: Final = np.int64(2654435761)
-# DataRecord field -> its type, and the types in its map header (set: one element type).
-_FIELDS: Final = {
-    1: (w.SET, (w.I64,)),
-    2: (w.MAP, (w.I64, w.DOUBLE)),
-    3: (w.MAP, (w.I64, w.I64)),
-    4: (w.MAP, (w.I64, w.STRING)),
-    5: (w.MAP, (w.I64, w.SET)),
-    6: (w.MAP, (w.I64, w.MAP)),
-    7: (w.MAP, (w.I64, w.STRING)),
-    8: (w.MAP, (w.I64, w.STRUCT)),
-    9: (w.MAP, (w.I64, w.STRUCT)),
-}
 _FIXED_PAIR: Final = {
     2: np.dtype([("id", ">i8"), ("v", ">f8")]),
     3: np.dtype([("id", ">i8"), ("v", ">i8")]),
@@ -125,7 +113,7 @@ class _RecordReader:
             if kind == w.STOP:
                 return
             number = cursor.field_id()
-            known = _FIELDS.get(number)
+            known = w.RECORD_FIELDS.get(number)
             if known is None or known[0] != kind:
                 if self.strict and known is None:
                     cursor.fail(at, f"unknown field {number} of type {kind} in DataRecord")
@@ -162,25 +150,10 @@ class _RecordReader:
 
     def _header(self, cursor: w.Cursor, what: str, types: tuple[int, ...]) -> int:
         """Read and check a container's header; returns its count, 0 when it was skipped."""
-        if len(types) == 1:
-            element, count, at = cursor.list_header()
-            got: tuple[int, ...] = (element,)
-            parts: tuple[str, ...] = ("element",)
-        else:
-            key, value, count, at = cursor.map_header()
-            got = (key, value)
-            parts = ("key", "value")
-        if got != types:
-            if self.strict:
-                for part, is_, wanted in zip(parts, got, types, strict=True):
-                    if is_ != wanted:
-                        cursor.fail(at, f"{what} {part}: type {is_}, expected {wanted}")
-            if count:
-                self.unknown += 1
-            cursor.skip_elements(got, count, at, 1)
-            return 0
-        cursor.check_count(count, sum(w.MIN_SIZE[kind] for kind in types), at)
-        return count
+        count = cursor.container(what, types, self.strict)
+        if count < 0:
+            self.unknown += 1
+        return max(count, 0)
 
     def _sparse_binary(self, cursor: w.Cursor, parts: _Parts, row: int) -> None:
         at = cursor.need(8, "map key")

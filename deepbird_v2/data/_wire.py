@@ -25,6 +25,20 @@ FIXED_SIZE: Final = {BOOL: 1, BYTE: 1, DOUBLE: 8, I16: 2, I32: 4, I64: 8}
 # The fewest bytes a value of each type can take.
 MIN_SIZE: Final = {**FIXED_SIZE, STRING: 4, STRUCT: 1, MAP: 6, SET: 5, LIST: 5}
 
+# DataRecord field -> its type, and the types in its map header (set: one element type).
+RECORD_FIELDS: Final = {
+    1: (SET, (I64,)),
+    2: (MAP, (I64, DOUBLE)),
+    3: (MAP, (I64, I64)),
+    4: (MAP, (I64, STRING)),
+    5: (MAP, (I64, SET)),
+    6: (MAP, (I64, MAP)),
+    7: (MAP, (I64, STRING)),
+    8: (MAP, (I64, STRUCT)),
+    9: (MAP, (I64, STRUCT)),
+}
+_PARTS: Final = {1: ("element",), 2: ("key", "value")}
+
 _FIELD_ID = struct.Struct(">h")
 _LENGTH = struct.Struct(">i")
 _LONG = struct.Struct(">q")
@@ -150,6 +164,30 @@ class Cursor:
             self.fail(at, f"negative count {count}")
         if count * min_size > remain:
             self.fail(at, f"count {count} cannot fit in the {remain} bytes that remain")
+
+    def container(self, what: str, types: tuple[int, ...], strict: bool) -> int:
+        """Read the header of a map (two types) or a list or set (one type).
+
+        Returns:
+            The count; 0 for an empty container, and -1 for one of other types that was skipped,
+            which happens only if not `strict`.
+        """
+        got: tuple[int, ...]
+        if len(types) == 1:
+            element, count, at = self.list_header()
+            got = (element,)
+        else:
+            key, value, count, at = self.map_header()
+            got = (key, value)
+        if got == types:
+            self.check_count(count, sum(map(MIN_SIZE.__getitem__, types)), at)
+            return count
+        if strict:
+            for part, is_, wanted in zip(_PARTS[len(types)], got, types, strict=True):
+                if is_ != wanted:
+                    self.fail(at, f"{what} {part}: type {is_}, expected {wanted}")
+        self.skip_elements(got, count, at, 1)
+        return -1 if count else 0
 
     def skip(self, kind: int, depth: int = 1) -> None:
         """Step over a value of any type."""

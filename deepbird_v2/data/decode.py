@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from deepbird_v2.data.records import RecordBuffer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_SINGLE: Final = b"\x0c\0\1"
 OnError = Literal["raise", "skip"]
 
 
@@ -74,6 +75,23 @@ def decode_requests(
         return core().decode_spans(request, starts, ends, common, plan, strict, skip_bad)
 
     return _run(run, config, strict=strict, on_error=on_error)
+
+
+def decode_request(request: bytes, config: FeatureConfig, *, strict: bool = True) -> Batch:
+    """Decode a PredictionRequest into a batch of one row.
+
+    Args:
+        request: The encoded request; its record must come first.
+        config: What to keep.
+        strict: See `decode_batch`.
+
+    Raises:
+        DecodeError: No PredictionRequest, or a malformed record.
+    """
+    if not request.startswith(_SINGLE):
+        raise DecodeError(None, 0, "a PredictionRequest begins with its record, 0c 00 01")
+    start, end = np.array([[len(_SINGLE)], [len(request)]], np.int64)
+    return decode_batch(RecordBuffer(request, start, end), config, strict=strict)
 
 
 def make_plan(config: FeatureConfig) -> Any:

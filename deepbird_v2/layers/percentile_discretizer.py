@@ -35,9 +35,15 @@ class PercentileDiscretizer(keras.layers.Layer):
     """
 
     def __init__(
-        self, n_feature: int, n_edges: int, out_bits: int, edge_dtype: str = "float64", **kwargs: Any
+        self,
+        n_feature: int,
+        n_edges: int,
+        out_bits: int,
+        edge_dtype: str = "float64",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Keras would round the values to the layer's float32 before they meet the edges.
+        super().__init__(autocast=False, **kwargs)
         self.n_feature, self.n_edges = n_feature, n_edges
         self.out_bits, self.edge_dtype = out_bits, edge_dtype
         shape = (n_feature, n_edges)
@@ -49,7 +55,12 @@ class PercentileDiscretizer(keras.layers.Layer):
 
     def _state(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
         return self.add_weight(
-            shape=shape, dtype=dtype, name=name, initializer="zeros", trainable=False, autocast=False
+            shape=shape,
+            dtype=dtype,
+            name=name,
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
         )
 
     @classmethod

@@ -7,7 +7,20 @@
 from migrate.t7.document import Document, load, load_all, open_document
 from migrate.t7.dump import dump, dump_json
 from migrate.t7.elements import cpu_twin
-from migrate.t7.errors import T7Error
+from migrate.t7.errors import (
+    BadLength,
+    BadNumber,
+    BadReference,
+    BadTag,
+    BadTensor,
+    BadValue,
+    NotTorch,
+    T7Error,
+    TooDeep,
+    TooLarge,
+    Truncated,
+    UnknownLayout,
+)
 from migrate.t7.objects import BoolKey, Function, Storage, Table, Tensor, TorchObject
 from migrate.t7.plain import plain
 from migrate.t7.raw import open_raw
@@ -15,14 +28,25 @@ from migrate.t7.tree import find_criteria, find_modules
 from migrate.t7.writer import dumps, save
 
 __all__ = [
+    "BadLength",
+    "BadNumber",
+    "BadReference",
+    "BadTag",
+    "BadTensor",
+    "BadValue",
     "BoolKey",
     "Document",
     "Function",
+    "NotTorch",
     "Storage",
     "T7Error",
     "Table",
     "Tensor",
+    "TooDeep",
+    "TooLarge",
     "TorchObject",
+    "Truncated",
+    "UnknownLayout",
     "cpu_twin",
     "dump",
     "dump_json",

@@ -1,0 +1,111 @@
+"""``deepbird convert``: a v1 model becomes a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deepbird_cli.quiet import quiet_tensorflow
+from deepbird_cli.progress import step
+
+__all__ = ["convert"]
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="A .t7 file or a YAML config.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to make.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of a YAML config: .t7 or TensorIO folder.")
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="features.json, where the source has none beside it."),
+    ] = None,
+    example: Annotated[Path | None, typer.Option(help="A .t7 file with an example input.")] = None,
+    input_shape: Annotated[
+        str | None, typer.Option(help="Shape of one batch of inputs, e.g. 1,3,224,224.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+    extension: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers converters.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the output folder.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Convert a v1 model to TensorFlow 2.
+
+    The folder holds model.keras, saved_model/ and conversion.json, and appears only when complete.
+    """
+    import json
+
+    quiet_tensorflow()
+    with step("reading the source", as_json):
+        from migrate.records import find_features, prediction_names
+
+        _extend(extension)
+        config = find_features(source, features)
+    with step("converting", as_json):
+        from migrate.converter import convert as run
+
+        converted = run(
+            source,
+            _example(example, input_shape),
+            weights=weights,
+            features=config,
+            name=name or source.stem,
+        )
+    with step(f"writing {output}", as_json):
+        from migrate.export import export
+
+        given = {"source": source, "weights": weights, "features": features}
+        sources = {role: path for role, path in given.items() if path is not None}
+        export(
+            converted,
+            output,
+            sources=sources,
+            predictions=prediction_names(source),
+            overwrite=overwrite,
+        )
+    rows = converted.report.modules
+    summary: dict[str, Any] = {
+        "output": str(output),
+        "modules": len(rows),
+        "tensors": len(converted.report.bindings),
+        "parameters": converted.model.count_params(),
+        "static_batch": converted.report.static_batch,
+        "restrictions": sorted({f"{cls}: {r}" for _, cls, _, r in rows if r}),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    typer.echo(
+        f"{output}: {summary['modules']} modules, {summary['tensors']} tensors, every one used once"
+    )
+    if converted.report.static_batch:
+        typer.echo("note: the model computes with its batch size and takes only the example's")
+
+
+def _extend(extensions: list[Path] | None) -> None:
+    if extensions:
+        from migrate.extension import load_extension
+
+        for path in extensions:
+            load_extension(path)
+
+
+def _example(example: Path | None, shape: str | None) -> Any:
+    if example is not None:
+        import migrate
+
+        return migrate.load_t7(example)
+    if shape is not None:
+        import numpy as np
+
+        try:
+            sizes = tuple(int(part) for part in shape.split(","))
+        except ValueError:
+            raise typer.BadParameter(f"{shape!r} is no list of whole numbers") from None
+        return np.zeros(sizes, np.float32)
+    return None
