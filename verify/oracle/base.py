@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from migrate.extension import load_installed
 from migrate.graph import PARAMETER_FIELDS, USUAL_PARAMETERS, Module, tensor_key
 from verify.oracle.rng import Generator
 
@@ -72,6 +73,8 @@ class Env:
         known = self._ops.get(id(module))
         if known is None:
             cls = _OPS.get(module.class_name)
+            if cls is None and load_installed():
+                cls = _OPS.get(module.class_name)
             if cls is None:
                 close = difflib.get_close_matches(module.class_name, _OPS, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
