@@ -24,7 +24,7 @@ from migrate.t7.errors import (
 from migrate.t7.objects import BoolKey, Function, Storage, Table, Tensor, TorchObject
 from migrate.t7.plain import plain
 from migrate.t7.raw import open_raw
-from migrate.t7.tree import find_criteria, find_modules
+from migrate.t7.tree import find_criteria, find_modules, walk
 from migrate.t7.writer import dumps, save
 
 __all__ = [
@@ -59,4 +59,5 @@ __all__ = [
     "open_raw",
     "plain",
     "save",
+    "walk",
 ]

@@ -20,6 +20,7 @@ _LONGEST: Final = 400
 _TOKEN: Final = re.compile(rb"[ \t\r\n\v\f]*([^ \t\r\n\v\f]{1,%d})" % (_LONGEST + 1))
 _SPACE: Final = re.compile(rb"[ \t\r\n\v\f]*")
 _OVERLONG: Final = re.compile(rb"\S{%d}" % (_LONGEST + 1))
+_BARE_SIGN: Final = re.compile(rb"[+-](?![0-9])")
 _INTEGER: Final = re.compile(rb"[+-]?[0-9]{1,20}")
 _REAL: Final = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # What the C libraries of Linux, macOS and Windows print for values that are not finite.
@@ -210,12 +211,15 @@ class AsciiCursor:
 
 def _parse_numbers(chunk: bytes, dtype: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
     """All the numbers of a chunk, or None where only the slow way tells."""
-    if _OVERLONG.search(chunk):
+    chunk = chunk.strip()
+    if _OVERLONG.search(chunk) or (dtype.kind == "i" and _BARE_SIGN.search(chunk)):
         return None
     wide = np.dtype(np.int64 if dtype.kind == "i" else np.float64)
     try:
         numbers: np.ndarray[Any, Any] = np.fromstring(chunk, wide, sep=" ")
     except ValueError:
+        return None
+    if len(numbers) != chunk.count(b" ") + 1:  # to NumPy "1.5.5" is two numbers
         return None
     if dtype.kind == "i":
         limits = np.iinfo(dtype)
