@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
 
@@ -62,7 +61,7 @@ def test_noise_has_its_mean_and_deviation() -> None:
     "layer",
     [BernoulliDropout(0.25, "inference", (1, 2), always=True, seed=7), WhiteNoise(0.5, 2.0, 8)],
 )
-def test_a_saved_layer_comes_back(layer: keras.layers.Layer) -> None:
+def test_a_saved_layer_comes_back(layer: BernoulliDropout | WhiteNoise) -> None:
     again = type(layer).from_config(layer.get_config())
     x = ones(2, 3, 4, 5)
     np.testing.assert_array_equal(
