@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from migrate.graph import SCRATCH, Module, tensor_key
+from migrate.graph import SCRATCH, Module, tensor_key, use
 from migrate.registry import Converter, lookup
 from migrate.weights import IDENTITY, Binding, Via, assign
 
@@ -34,7 +34,7 @@ class Context:
         used: (module, converter) in the order of conversion.
         records: the ragged Keras inputs of a DataRecord model, by name.
         batch: size of the example's leading dimension where the model leaves it open.
-        entries: what each module took, by path, in whatever layout it has.
+        entries: what each use of a module took, by name of the use, in whatever layout it has.
         taps: what each module gave, likewise; see :meth:`axes`.
         expanded: children of modules that make them as they run, by ``id``.
     """
@@ -61,7 +61,8 @@ class Context:
         converter = lookup(module.class_name)
         self.used.append((module, converter))
         y = self._apply(converter, module, x)
-        self.entries[module.path], self.taps[module.path] = x, y
+        name = use(module.path, self.taps)
+        self.entries[name], self.taps[name] = x, y
         return y
 
     def _apply(self, converter: Converter, module: Module, x: Any) -> Any:

@@ -12,12 +12,12 @@ import numpy as np
 
 from migrate.context import Context, ConversionError
 from migrate.feed import feed, sources, to_numpy, unfeed
-from migrate.graph import GraphError, Module, build, parameters, walk
+from migrate.graph import GraphError, Module, parameters, walk
 from migrate.inputs import Dense, Plan, Records, plan
-from migrate.registry import declared, missing_message
 from migrate.records import attach_splits, find_features, takes_records
+from migrate.registry import declared, missing_message
 from migrate.source import load_module
-from migrate.taps import Seam, seams
+from migrate.taps import Seam, resolve, seams, torch_layout
 from migrate.weights import Binding, WeightError
 
 __all__ = ["Converted", "Report", "convert"]
@@ -79,6 +79,26 @@ class Converted:
         """
         return to_numpy(self.model(feed(self.plan, inputs), training=training))
 
+    def intermediates(self, inputs: Any) -> dict[str, Any]:
+        """What each module gives in evaluation mode.
+
+        Args:
+            inputs: as for calling.
+
+        Returns:
+            Path of a module → its output in Torch's layout, in order of conversion; second and
+            further uses of a module are ``path#2`` and so on.
+        """
+        gives = {path: seam.gives for path, seam in self.seams.items()}
+        tapped = keras.Model(
+            self.model.input, [resolve(self.model, spot) for spot in gives.values()]
+        )
+        outputs = to_numpy(list(tapped(feed(self.plan, inputs), training=False)))
+        return {
+            path: torch_layout(spot, output)
+            for (path, spot), output in zip(gives.items(), outputs, strict=True)
+        }
+
     def parameters(self) -> list[np.ndarray[Any, Any]]:
         """Copies of the parameters in the order and layout of Torch's ``parameters()``."""
         return [np.array(binding.value()) for binding in self._parameters]
@@ -136,8 +156,8 @@ def convert(
     """A Torch model as a Keras functional model.
 
     Args:
-        source: a ``.t7`` path, a YAML path (with ``weights``), what :func:`migrate.load_t7` gave, or
-            a :class:`migrate.graph.Module`.
+        source: a ``.t7`` path, a YAML path (with ``weights``), what :func:`migrate.load_t7` gave,
+            or a :class:`migrate.graph.Module`.
         example_inputs: an input in Torch's form, needed where the first module does not say what
             shape it takes.
         weights: for a YAML source: ``.t7`` path, TensorIO folder, or mapping of dotted paths.
@@ -154,7 +174,7 @@ def convert(
     if takes_records(module):
         features = features or find_features(source)
         module = attach_splits(module, features)
-    dtype = DTYPES.get(str(module.get("_type")), "float32")
+    dtype = _dtype(module)
     planned = plan(module, example_inputs, dtype)
     title = _title(name, source, module)
     loose, batch = _any_batch(planned)
@@ -163,7 +183,7 @@ def convert(
             return _build(module, loose, dtype, features, title, batch, static=False)
         except (GraphError, WeightError):
             raise
-        except Exception:  # noqa: BLE001 - any failure may come from the open batch; the next try tells
+        except Exception:  # any failure may come from the open batch; the next try tells
             if example_inputs is None:
                 raise
     return _build(module, planned, dtype, features, title, None, static=True)
@@ -249,6 +269,15 @@ def _check_all_used(module: Module, ctx: Context) -> None:
     shared = {id(p.tensor.storage) for p in parameters(module, ctx.expanded)}
     if len(shared) > len(seats):
         raise WeightError("two different parameters were put into one variable")
+
+
+def _dtype(module: Module) -> str:
+    """The model's floating type: the first ``_type`` that a module has, else of its parameters."""
+    types = (m.get("_type") for m in walk(module))
+    known = next((kind for kind in types if kind is not None), None)
+    if known is not None:
+        return DTYPES.get(str(known), "float32")
+    return "float64" if any(p.tensor.dtype == np.float64 for p in parameters(module)) else "float32"
 
 
 def _title(name: str | None, source: Any, module: Module) -> str:

@@ -17,11 +17,21 @@ from migrate.t7.objects import Storage, Table, Tensor, TorchObject
 from migrate.wiring import Step, WiringError, modules_of, wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     import numpy as np
 
-__all__ = ["GraphError", "Module", "Parameter", "build", "parameters", "walk", "with_fields"]
+__all__ = [
+    "GraphError",
+    "Module",
+    "Parameter",
+    "build",
+    "module_path",
+    "parameters",
+    "use",
+    "walk",
+    "with_fields",
+]
 
 # What forward and backward leave behind. It is never needed, and saved models may lack it.
 SCRATCH = frozenset({"output", "gradInput", "gradWeight", "gradBias", "finput", "fgradInput"})
@@ -271,6 +281,25 @@ def _modules_of(obj: TorchObject, path: str) -> list[TorchObject]:
     if children is None or not all(isinstance(child, TorchObject) for child in children):
         raise GraphError(f"{path or '(root)'}: 'modules' should list modules 1..n")
     return children
+
+
+def use(path: str, earlier: Container[str]) -> str:
+    """The name of one use of a module: its path, then ``path#2`` and so on.
+
+    Args:
+        path: of the module.
+        earlier: names of the uses before.
+    """
+    name, n = path, 1
+    while name in earlier:
+        n += 1
+        name = f"{path}#{n}"
+    return name
+
+
+def module_path(name: str) -> str:
+    """The path of the module that :func:`use` named."""
+    return name.partition("#")[0]
 
 
 def walk(module: Module) -> Iterator[Module]:

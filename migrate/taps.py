@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Seam", "resolve", "seams"]
+import numpy as np
+
+__all__ = ["Seam", "resolve", "seams", "torch_layout"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ def seams(ctx: Any) -> dict[str, Seam]:
         return Spot(operation.name, node, index, ctx.axes(x))
 
     return {path: Seam(spot(ctx.entries[path]), spot(y)) for path, y in ctx.taps.items()}
+
+
+def torch_layout(spot: Any, value: Any) -> Any:
+    """An array (or lists of them) taken at a spot, in Torch's layout."""
+    if isinstance(spot, list):
+        return [torch_layout(s, v) for s, v in zip(spot, value, strict=True)]
+    return np.transpose(value, np.argsort(spot.axes)) if spot.axes else value
 
 
 def resolve(model: Any, spot: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from migrate.graph import Module, walk
+from migrate.graph import Module, module_path, walk
 from verify.report.tree import Layer, Layers
 from verify.verdict import Status
 
@@ -85,7 +85,7 @@ def locate(v1: Reference, v2: Candidate, inputs: Any) -> Located:
     kinds = {m.path: m for m in walk(v1.module)}
     layers, fault = [], None
     for path, (given, answer) in ours.items():
-        module = kinds[path]
+        module = kinds[module_path(path)]
         if module.children or path not in seams:
             continue
         floor = _floor(answer, exact[path][1])

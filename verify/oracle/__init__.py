@@ -47,7 +47,10 @@ class Oracle:
         return self.op.forward(self._cast(inputs))
 
     def trace(self, inputs: Any) -> dict[str, tuple[Any, Any]]:
-        """(input, output) of every module of one forward, by path, in the order they finish."""
+        """(input, output) of every module of one forward, in the order they finish.
+
+        The keys are paths; second and further uses of a module are ``path#2`` and so on.
+        """
         self.env.trace = {}
         try:
             self.forward(inputs)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from migrate.extension import load_installed
-from migrate.graph import PARAMETER_FIELDS, USUAL_PARAMETERS, Module, tensor_key
+from migrate.graph import PARAMETER_FIELDS, USUAL_PARAMETERS, Module, tensor_key, use
 from verify.oracle.rng import Generator
 
 __all__ = ["Array", "Env", "Op", "OracleError", "op", "registered"]
@@ -90,7 +90,7 @@ class Env:
         def traced(x: Any) -> Any:
             y = forward(x)
             if self.trace is not None:
-                self.trace[op.node.path] = (x, y)
+                self.trace[use(op.node.path, self.trace)] = (x, y)
             return y
 
         op.forward = traced  # type: ignore[method-assign]  # every call passes here, whoever calls
