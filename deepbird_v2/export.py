@@ -100,7 +100,8 @@ def saved_model(model: Any, path: Path) -> None:
         return {f"output_{n}": y for n, y in enumerate(keras.tree.flatten(outputs), 1)}
 
     module = tf.Module()
-    module.model = model
+    # Not the model itself: Keras would trace it with dense inputs in place of ragged ones.
+    module.weights = [variable.value for variable in model.variables]
     module.predict = predict
     concrete = predict.get_concrete_function()
     tf.saved_model.save(

@@ -12,6 +12,7 @@ import keras
 
 from deepbird_v2.export import save_model
 from deepbird_v2.folder import building, sha256, write_manifest
+from migrate import inputs
 from migrate.converter import Converted
 from migrate.records import output_names, takes_records
 
@@ -83,6 +84,7 @@ def describe(
             for role, path in sources.items()
         },
         "outputs": {name: path for path, name in outputs.items()},
+        "inputs": inputs.to_json(converted.plan),
         "static_batch": converted.report.static_batch,
         "modules": [
             {"path": path, "class": cls, "converter": name, "restrictions": restrictions}

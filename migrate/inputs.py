@@ -16,16 +16,18 @@ list of plans       table                                       list
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from migrate.consumers import Consumer, consumers
 from migrate.graph import GraphError, Module, walk
 
-__all__ = ["Dense", "Plan", "Records", "Sparse", "plan"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Dense", "Plan", "Records", "Sparse", "from_json", "plan", "to_json"]
 
 
 SparseForm: TypeAlias = Literal["pairs", "pair", "block", "tables", "keys", "flat"]
@@ -91,6 +93,23 @@ class Records:
 
 
 Plan: TypeAlias = Dense | Sparse | Records | list["Plan"]
+
+
+def to_json(planned: Plan) -> Any:
+    """A plan as plain data."""
+    if isinstance(planned, list):
+        return [to_json(entry) for entry in planned]
+    return {"kind": type(planned).__name__, **asdict(planned)}
+
+
+def from_json(data: Any) -> Plan:
+    """The inverse of :func:`to_json`."""
+    if isinstance(data, list):
+        return [from_json(entry) for entry in data]
+    fields = {name: value for name, value in data.items() if name != "kind"}
+    if data["kind"] == "Dense":
+        return Dense(tuple(fields["shape"]), fields["dtype"])
+    return Sparse(**fields) if data["kind"] == "Sparse" else Records(**fields)
 
 
 def plan(module: Module, example: Any = None, dtype: str = "float32") -> Plan:

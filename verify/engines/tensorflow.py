@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from deepbird_v2.export import RAGGED, RecordModel, load_keras
 from deepbird_v2.folder import FolderError, read_manifest
+from migrate import inputs
 from migrate.export import CONVERSION
+from migrate.feed import feed, to_numpy
 from migrate.taps import Seam, Spot, resolve
 
 __all__ = ["TensorFlowEngine"]
@@ -54,6 +56,13 @@ class TensorFlowEngine:
             raise FolderError(f"{self.folder}: the model takes tensors, not DataRecords")
         return self._records.predict(batch)
 
+    def forward(self, value: Any) -> Any:
+        """Torch's forward on Torch's inputs: arrays, or nested lists of them."""
+        if "inputs" not in self.conversion:
+            raise FolderError(f"{self.folder}: no {CONVERSION} says how Torch's inputs go in")
+        fed = feed(inputs.from_json(self.conversion["inputs"]), value)
+        return to_numpy(self.model(fed, training=False))
+
     @property
     def seams(self) -> dict[str, Seam]:
         """Path of a Torch module → where it is in the model."""
@@ -72,9 +81,9 @@ class TensorFlowEngine:
         Returns:
             The output in Torch's layout; sparse tensors as (row, key, value) columns.
         """
-        inputs = resolve(self.model, takes)
-        part = keras.Model(inputs, resolve(self.model, gives))
-        return _torch_form(gives, part(_keras_form(takes, inputs, value), training=False))
+        entry = resolve(self.model, takes)
+        part = keras.Model(entry, resolve(self.model, gives))
+        return _torch_form(gives, part(_keras_form(takes, entry, value), training=False))
 
     def parameters(self) -> dict[str, Array]:
         """Torch path of every tensor → the variable's values as they are in the model."""
