@@ -6,12 +6,15 @@ table entries and graph nodes lie between, so the way is followed from the root.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from migrate.graph import Module
 from migrate.wiring import INPUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from migrate.graph import Module
 
 __all__ = ["SPARSE", "Consumer", "consumers"]
 

@@ -5,13 +5,15 @@ Torch has six forms; see :data:`migrate.inputs.SparseForm`. All of them are rows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
-from migrate.inputs import Sparse, SparseForm
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from migrate.inputs import Sparse, SparseForm
 
 __all__ = ["FeedError", "dense_gradient", "sparse_tensor"]
 

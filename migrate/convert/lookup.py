@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from deepbird_v2.layers.lookup_table import LookupTable, OneHotRows
-from migrate.context import Context
-from migrate.graph import Module
 from migrate.registry import converts
+
+if TYPE_CHECKING:
+    from migrate.context import Context
+    from migrate.graph import Module
 
 
 @converts("nn.LookupTable")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from migrate.context import Context
-from migrate.graph import Module
 from migrate.registry import converts
 from migrate.wiring import INPUT
+
+if TYPE_CHECKING:
+    from migrate.context import Context
+    from migrate.graph import Module
 
 
 @converts("nn.gModule", layout="aware")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from deepbird_v2.layers.full_sparse import FullSparse
 from deepbird_v2.layers.index_linear import NormalizedSparse
 from migrate.context import Context, ConversionError
-from migrate.graph import Module
 from migrate.registry import converts
 from migrate.weights import TRANSPOSE, Via
+
+if TYPE_CHECKING:
+    from migrate.graph import Module
 
 
 @converts("nn.SparseLinear")

@@ -59,8 +59,8 @@ class OneHot(Op):
     @property
     def dtype(self) -> Any:
         """Of the output: the module's type."""
-        kinds = {"torch.DoubleTensor": np.float64, "torch.CudaDoubleTensor": np.float64}
-        return self.env.dtype or kinds.get(str(self.node.get("_type")), np.float32)
+        double = str(self.node.get("_type")) in ("torch.DoubleTensor", "torch.CudaDoubleTensor")
+        return self.env.dtype or np.dtype(np.float64 if double else np.float32)
 
 
 def indices(module: Op, x: Array, size: int) -> Array:
