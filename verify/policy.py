@@ -128,7 +128,7 @@ class Policy:
 
     def expired(self, today: dt.date | None = None) -> tuple[Override, ...]:
         """Return the overrides whose last day has passed (in UTC unless a day is given)."""
-        today = today or dt.datetime.now(datetime.UTC).date()
+        today = today or dt.datetime.now(dt.UTC).date()
         return tuple(rule for rule in self.overrides if rule.expires < today)
 
     def checks(self, today: dt.date | None = None) -> list[Check]:
