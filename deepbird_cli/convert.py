@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from deepbird_cli.quiet import quiet_tensorflow
 from deepbird_cli.progress import step
+from deepbird_cli.quiet import quiet_tensorflow
 
 __all__ = ["convert"]
 

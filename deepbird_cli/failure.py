@@ -28,10 +28,10 @@ class Explain:
         if self.debug:
             traceback.print_exception(error)
         elif expected:
-            print(f"deepbird: {_text(error)}", file=sys.stderr)  # noqa: T201 - this is the command line
+            print(f"deepbird: {_text(error)}", file=sys.stderr)
         else:
             name = type(error).__name__
-            print(  # noqa: T201 - this is the command line
+            print(
                 f"deepbird: internal error: {name}: {error}\n"
                 "Please report it with the output of the same command with --debug.",
                 file=sys.stderr,

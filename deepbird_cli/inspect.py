@@ -139,8 +139,8 @@ def _count(shape: tuple[int, ...]) -> int:
 
 def _text(summary: dict[str, Any]) -> str:
     lines = [
-        f"{summary['file']}: {summary['bytes']:,} bytes, {summary['mode']}, "
-        f"{summary['long_size'] * 8}-bit longs"
+        "{file}: {bytes:,} bytes, {mode}, ".format(**summary)
+        + f"{summary['long_size'] * 8}-bit longs"
     ]
     lines += [f"note: {note}" for note in summary["notes"]]
     for model in summary["models"]:

@@ -6,7 +6,6 @@ are a problem.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +14,15 @@ import yaml
 from legacy_yaml import nodes
 from legacy_yaml.nodes import Broken, Entry, Map, Node, Scalar, Seq, shorten
 from legacy_yaml.problems import Mark
+from legacy_yaml.text import decode, shield, unshield
 
 if TYPE_CHECKING:
     from legacy_yaml.problems import Problems
 
-MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 100
 MAX_NODES = 250_000
 
-VARIABLE_NAME = r"[A-Za-z_][\w.-]*"
-
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PLACEHOLDER = re.compile(rf"\$\{{({VARIABLE_NAME})\}}")
-_SHIELDED = re.compile(f"\\$\ue000({VARIABLE_NAME})\ue001")
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {_CORE + kind for kind in ("str", "null", "bool", "int", "float")}
 _MERGE = "<<"
@@ -57,7 +52,7 @@ def compose(data: bytes | str, file: str, problems: Problems) -> Node | None:
     Raises:
         ConfigError: If the text cannot be read any further.
     """
-    parser = _LOADER(_shield(_decode(data, file, problems)))
+    parser = _LOADER(shield(decode(data, file, problems)))
     try:
         return _Composer(parser, file, problems).document()
     except yaml.MarkedYAMLError as error:
@@ -68,47 +63,8 @@ def compose(data: bytes | str, file: str, problems: Problems) -> Node | None:
         parser.dispose()
 
 
-def _decode(data: bytes | str, file: str, problems: Problems) -> str:
-    """Checks that the text is UTF-8 of a sane size, without characters YAML forbids."""
-    if len(data) > MAX_BYTES:
-        raise problems.fatal(Mark(file, 1, 1), "", f"larger than {MAX_BYTES:,} bytes: not a config")
-    if isinstance(data, str):
-        text = data
-    else:
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            before = data[: error.start].decode("utf-8")
-            byte = data[error.start]
-            message = f"not UTF-8 (byte 0x{byte:02x}): save the file as UTF-8"
-            raise problems.fatal(_mark_after(before, file), "", message) from error
-    text = text.removeprefix("\ufeff")
-    forbidden = yaml.reader.Reader.NON_PRINTABLE.search(text)
-    if forbidden:
-        message = f"the character U+{ord(forbidden.group()):04X} is not allowed in YAML"
-        raise problems.fatal(_mark_after(text[: forbidden.start()], file), "", message)
-    return text
-
-
 def _mark_at(mark: Any, file: str) -> Mark:
     return Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1)
-
-
-def _mark_after(before: str, file: str) -> Mark:
-    before = before.removeprefix("\ufeff")
-    return Mark(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-
-
-def _shield(text: str) -> str:
-    """Lets ``${name}`` stand unquoted inside [...] and {...}, where YAML wants its braces.
-
-    The braces become two characters of the private use area, so that no column moves.
-    """
-    return _PLACEHOLDER.sub("$\ue000\\1\ue001", text)
-
-
-def _unshield(text: str) -> str:
-    return _SHIELDED.sub(r"${\1}", text)
 
 
 class _Composer:
@@ -180,7 +136,7 @@ class _Composer:
         return part
 
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark, path: str) -> Node:
-        text = _unshield(event.value)
+        text = unshield(event.value)
         if event.tag is None or event.tag == "!":
             return nodes.scalar(mark, text, plain=event.implicit[0])
         if event.tag not in _SCALAR_TAGS:

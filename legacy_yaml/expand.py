@@ -6,9 +6,10 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from legacy_yaml.compose import MAX_DEPTH, MAX_NODES, VARIABLE_NAME
+from legacy_yaml.compose import MAX_DEPTH, MAX_NODES
 from legacy_yaml.nodes import Broken, Entry, Map, Node, Scalar, Seq, describe, scalar, shorten
 from legacy_yaml.problems import suggest
+from legacy_yaml.text import VARIABLE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -50,7 +50,7 @@ class LayerReader:
         self._marks: dict[str, dict[str, Mark]] = {}
         self._nested = {
             "activations": self._read_activations,
-            "layer": self.layer,
+            "layer": self._wrapped,
             "layers": self.layers,
             "reference": self.layer,
             "splits": self._splits,
@@ -129,6 +129,16 @@ class LayerReader:
                 kind = "splits" if param.kind.nested == "splits" else "layers"
                 children[kind] = value if isinstance(value, tuple) else (value,)
         return Layer(found.name, values, frozenset(bound.given), mark=mark, path=path, **children)
+
+    def _wrapped(self, node: Node, path: str) -> Layer:
+        """The one layer of a decorator, alone or as a list of one."""
+        match node:
+            case Seq(items=(only,)):
+                return self.layer(only, f"{path}[0]")
+            case Seq():
+                self._problems.add(node.mark, path, f"wants one layer, got {len(node.items)}")
+                return _UNREADABLE
+        return self.layer(node, path)
 
     def _read_activations(self, node: Node, path: str) -> Value | Failed:
         """Class names of ``nn`` without the prefix; none at all is the empty tuple."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from legacy_yaml.kinds import KINDS, Failed, Kind, choice
 from legacy_yaml.nodes import scalar
 from legacy_yaml.problems import ConfigError, Mark, Problem, Problems, suggest
+from legacy_yaml.widths import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -96,8 +97,9 @@ class Registry:
         """Adds a class that is built already.
 
         Raises:
-            ValueError: If a class of that name exists.
+            ValueError: If a class of that name exists, or its width rule does not.
         """
+        _check_width(layer)
         if layer.name in self._classes:
             msg = f"layer class {layer.name!r} is registered twice"
             raise ValueError(msg)
@@ -126,6 +128,18 @@ class Registry:
     def copy(self) -> Registry:
         """A registry that can be extended without touching this one."""
         return Registry(self._classes.values())
+
+
+def _check_width(layer: LayerClass) -> None:
+    rule = layer.width
+    if not isinstance(rule, str) or rule in RULES:
+        return
+    names = [side.strip() for side in rule.removeprefix("planes ").split("->")]
+    known = {"any", "unknown", *(param.name for param in layer.params)}
+    if len(names) != len(("needs", "gives")) or not known.issuperset(names):
+        msg = f"unknown width rule {rule!r} of {layer.name}; write 'parameter -> parameter' or one"
+        msg += f" of: {', '.join(RULES)}"
+        raise ValueError(msg)
 
 
 def parse(signature: str, width: str | Rule | None = None) -> LayerClass:

@@ -197,7 +197,8 @@ def _activations(layer: Layer) -> list[TorchObject]:
 
 
 def _config(layer: Layer) -> dict[str, Any]:
-    return {"config": Table({name: layer.args[name] for name in sorted(layer.given)})}
+    given = sorted(layer.given & layer.args.keys())
+    return {"config": Table({name: layer.args[name] for name in given})}
 
 
 def _dropout_of(layer: Layer) -> list[TorchObject]:

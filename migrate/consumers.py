@@ -48,7 +48,7 @@ def _sequential(head: Module, rest: Sequence[Module]) -> Consumer:
     return _chain((*head.children, *rest))
 
 
-def _every(head: Module, rest: Sequence[Module]) -> Consumer:  # noqa: ARG001 - one signature for all
+def _every(head: Module, rest: Sequence[Module]) -> Consumer:
     return reduce(_merge, (_chain((child,)) for child in head.children), None)
 
 

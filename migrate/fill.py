@@ -77,20 +77,10 @@ def _from_tree(tree: TorchObject, source: TorchObject, path: str) -> Iterator[st
         yield f"{at}: the config says {tree.class_name}, the weights have {source.class_name}"
         return
     for name, value in source.fields.items():
-        if not isinstance(value, Tensor):
-            if name not in ("modules", "config") and not isinstance(value, TorchObject):
-                yield from _same_option(at, name, tree.get(name), value)
-            continue
-        planned = tree.get(name)
-        if name in SCRATCH or not value.size:
-            if name in ("gradWeight", "gradBias"):  # says which parameters share their gradient
-                tree.fields[name] = value
-            continue
-        if isinstance(planned, Tensor) and planned.size != value.size:
-            yield f"{at}.{name}: the config needs {planned.size}, the weights have {value.size}"
-        elif planned is None and name not in CALIBRATED.get(tree.class_name, (name,)):
-            yield f"{at}.{name}: left over, the config has no such tensor"
-        tree.fields[name] = value
+        if isinstance(value, Tensor):
+            yield from _take_tensor(tree, at, name, value)
+        elif name not in ("modules", "config") and not isinstance(value, TorchObject):
+            yield from _same_option(at, name, tree.get(name), value)
     yield from (
         f"{p}: missing from the weights"
         for p, owner, name in slots(tree, path)
@@ -105,6 +95,19 @@ def _from_tree(tree: TorchObject, source: TorchObject, path: str) -> Iterator[st
         yield f"{at}: child {position} [{extra.class_name}] is not in the config"
     for position, missing in ours[len(theirs) :]:
         yield f"{at}: child {position} [{missing.class_name}] is not in the weights"
+
+
+def _take_tensor(tree: TorchObject, at: str, name: Any, value: Tensor) -> Iterator[str]:
+    if name in SCRATCH or not value.size:
+        if name in ("gradWeight", "gradBias"):  # says which parameters share their gradient
+            tree.fields[name] = value
+        return
+    planned = tree.get(name)
+    if isinstance(planned, Tensor) and planned.size != value.size:
+        yield f"{at}.{name}: the config needs {planned.size}, the weights have {value.size}"
+    elif planned is None and name not in CALIBRATED.get(tree.class_name, ()):
+        yield f"{at}.{name}: left over, the config has no such tensor"
+    tree.fields[name] = value
 
 
 def _same_option(at: str, name: Any, planned: Any, value: Any) -> Iterator[str]:

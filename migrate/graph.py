@@ -39,9 +39,13 @@ SCRATCH = frozenset({"output", "gradInput", "gradWeight", "gradBias", "finput", 
 # Classes whose `parameters()` is not the usual (weight, bias).
 PARAMETER_FIELDS: Mapping[str, tuple[str, ...]] = {
     "nn.LinearWeightNorm": ("v", "g", "bias"),
+    "nn.WeightNorm": ("v", "g", "bias"),
     "nn.WeightedEuclidean": ("weight", "diagCov"),
 }
 USUAL_PARAMETERS = ("weight", "bias")
+
+# Containers whose `parameters()` stand for those of the modules in them.
+HIDES_CHILDREN = frozenset({"nn.WeightNorm"})
 
 # Classes that keep modules with parameters outside `modules`: the fields, in Torch's order.
 PARAMETER_LINKS: Mapping[str, tuple[str, ...]] = {"nn.PartialLinear": ("network",)}
@@ -360,6 +364,8 @@ def parameters(
     for link in PARAMETER_LINKS.get(module.class_name, ()):
         found += parameters(module.links[link], expanded)
     found += own_parameters(module)
+    if module.class_name in HIDES_CHILDREN:
+        return found
     for child in (expanded or {}).get(id(module), module.children):
         found += parameters(child, expanded)
     return found

@@ -53,7 +53,7 @@ def attach_splits(module: Module, features: FeatureConfig | None) -> Module:
         if len(features.splits) != towers:
             names = ", ".join(s.name for s in features.splits)
             raise GraphError(
-                f"{split}: has {towers} towers, but there are {len(features.splits)} splits: {names}"
+                f"{split}: has {towers} towers, but the splits are {len(features.splits)}: {names}"
             )
         changes[split.path] = {"splits": tuple(s.ids for s in features.splits)}
     return with_fields(module, changes) if changes else module
@@ -75,8 +75,6 @@ def find_features(source: object, path: str | Path | None = None) -> FeatureConf
     Raises:
         DataError: the file is neither.
     """
-    from deepbird_v2.data.config import FeatureConfig
-
     if path is not None:
         return _read_features(Path(path))
     if not isinstance(source, str | Path):

@@ -152,7 +152,7 @@ def _floor(answer: Any, exact: Any) -> float:
         if a.size and a.dtype.kind == "f":
             errors.append(float(np.nanmax(np.abs(a.astype(np.float64) - e))))
             scales.append(float(np.nanmax(np.abs(a))))
-    return max(max(errors), FLOOR * max(scales), float(np.finfo(np.float32).tiny))
+    return max(*errors, FLOOR * max(scales), float(np.finfo(np.float32).tiny))
 
 
 def _ratio(answer: Any, got: Any, floor: float) -> float | None:

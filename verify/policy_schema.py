@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - pydantic resolves the annotation when it builds the model
+import datetime as dt
 import difflib
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal

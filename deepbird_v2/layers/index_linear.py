@@ -76,7 +76,7 @@ class NormalizedSparse(keras.layers.Layer):
         """(batch, units)."""
         return (input_shape[0], self.units)
 
-    def compute_output_spec(self, sparse: Any, training: bool = False) -> Any:  # noqa: ARG002 - Keras passes what call takes
+    def compute_output_spec(self, sparse: Any, training: bool = False) -> Any:
         """A dense tensor."""
         return keras.KerasTensor(self.compute_output_shape(sparse.shape), self.compute_dtype)
 

@@ -55,6 +55,7 @@ class Isotonic(keras.layers.Layer):
         Args:
             xs: [n] ascending scores.
             ys: [n] ascending probabilities.
+            kwargs: for the layer.
 
         Raises:
             CalibrationError: they are no ascending map.

@@ -51,7 +51,7 @@ class LookupTable(keras.layers.Layer):
         self.norm_type = norm_type
         self.scale_by_frequency = scale_by_frequency
 
-    def build(self, input_shape: Any) -> None:  # noqa: ARG002 - the table does not depend on it
+    def build(self, input_shape: Any) -> None:
         """Make the table."""
         self.table = self.add_weight(
             name="table", shape=(self.rows, *self.shape), initializer="uniform"
@@ -93,7 +93,7 @@ class LookupTable(keras.layers.Layer):
         """The input's shape and a row's."""
         return (*input_shape, *self.shape)
 
-    def compute_output_spec(self, numbers: Any, training: bool = False) -> Any:  # noqa: ARG002 - Keras passes what call takes
+    def compute_output_spec(self, numbers: Any, training: bool = False) -> Any:
         """Rows of the table's type."""
         return keras.KerasTensor(self.compute_output_shape(numbers.shape), self.compute_dtype)
 

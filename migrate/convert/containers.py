@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrate.context import ConversionError, Context
+from migrate.context import Context, ConversionError
 from migrate.graph import Module
 from migrate.registry import converts
 

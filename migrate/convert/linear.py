@@ -17,10 +17,9 @@ def linear(ctx: Context, m: Module, x: Any) -> Any:
     """Dense without activation; Torch's weight is (out, in), Keras' kernel (in, out)."""
     units = m.tensors["weight"].size[0]
     dense = ctx.layer(m, keras.layers.Dense, units, use_bias="bias" in m.tensors)
-    if len(x.shape) == 1:  # one row without a batch
-        y = keras.ops.squeeze(dense(keras.ops.expand_dims(x, 0)), 0)
-    else:
-        y = dense(x)
+    single = len(x.shape) == 1  # one row without a batch
+    y = dense(keras.ops.expand_dims(x, 0) if single else x)
+    y = keras.ops.squeeze(y, 0) if single else y
     ctx.bind(m, "weight", dense.kernel, TRANSPOSE)
     if "bias" in m.tensors:
         ctx.bind(m, "bias", dense.bias)

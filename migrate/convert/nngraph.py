@@ -30,13 +30,13 @@ def gmodule(ctx: Context, m: Module, x: Any) -> Any:
 
 
 @converts("nngraph.JustTable", layout="aware")
-def just_table(ctx: Context, m: Module, x: Any) -> list[Any]:  # noqa: ARG001 - a converter's signature
+def just_table(ctx: Context, m: Module, x: Any) -> list[Any]:
     """One value → a table of it."""
     return [x]
 
 
 @converts("nngraph.JustElement", layout="aware")
-def just_element(ctx: Context, m: Module, x: list[Any]) -> Any:  # noqa: ARG001 - a converter's signature
+def just_element(ctx: Context, m: Module, x: list[Any]) -> Any:
     """A table of one value → the value."""
     return x[0]
 

@@ -145,7 +145,7 @@ class AsciiCursor:
         dtype: np.dtype[Any],
         count: int,
         *,
-        is_long: bool,  # noqa: ARG002 - text has no size of long, binary has
+        is_long: bool,
     ) -> np.ndarray[Any, Any]:
         """``count`` elements. Bytes and chars stand as they are, everything else as numbers."""
         if dtype.itemsize == 1:
@@ -204,7 +204,7 @@ class AsciiCursor:
         if count * least > left + 1:
             raise Truncated(f"{what.format(count)}, {left} bytes are left", offset=self.pos)
 
-    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:  # noqa: ARG002 - Cursor has it
+    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:
         """Leaves every entry to the caller: text has no faster way."""
         return left, NO_KEY
 

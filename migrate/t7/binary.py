@@ -73,7 +73,7 @@ class BinaryCursor:
             self._need(4, "an int")
             raise
         self.pos = pos + 4
-        return value  # type: ignore[no-any-return]  # "i" unpacks to an int
+        return value
 
     def read_longs(self, count: int) -> tuple[int, ...]:
         """``count`` C longs."""
@@ -99,7 +99,7 @@ class BinaryCursor:
 
     def _number(self, form: str, count: int) -> float:
         pos = self._need(count, "a number")
-        return _compiled(self._order + form).unpack_from(self.buffer, pos)[0]  # type: ignore[no-any-return]  # a number
+        return _compiled(self._order + form).unpack_from(self.buffer, pos)[0]
 
     def read_bytes(self, count: int) -> bytes:
         """``count`` bytes."""

@@ -150,7 +150,7 @@ class AsciiEncoder:
         if value:
             self._done.append(value + b"\n")
 
-    def put_elements(self, data: np.ndarray[Any, Any], *, is_long: bool) -> None:  # noqa: ARG002 - text has no size of long
+    def put_elements(self, data: np.ndarray[Any, Any], *, is_long: bool) -> None:
         """The elements of a storage on one line; bytes and chars as they are."""
         if data.itemsize == 1:
             self.put_bytes(data.tobytes())

@@ -224,7 +224,7 @@ class Reader:
     def _table(self, prefix: str = "") -> Table:
         index, known = self._known((Table,), "a table")
         if known is not None:
-            return known  # type: ignore[no-any-return]  # _known checked its type
+            return known
         table = self._seen[index] = Table()
         self.push_entries(table, self.cursor.read_int(), prefix)
         return table
@@ -240,7 +240,7 @@ class Reader:
         if tag != FUNCTIONS[0]:
             index, known = self._known((Function,), "a function")
             if known is not None:
-                return known  # type: ignore[no-any-return]  # _known checked its type
+                return known
         at = self.cursor.pos
         count = self.cursor.read_int()
         if count < 0:
@@ -332,7 +332,7 @@ class Reader:
             storage = self._storage(index, found, ELEMENTS[found])
         elif storage.class_name != element.partner:
             raise BadTensor(f"a {name} over a {storage.class_name}", offset=at)
-        return storage  # type: ignore[no-any-return]  # _known checked its type
+        return storage
 
 
 def _check_bounds(

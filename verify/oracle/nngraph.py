@@ -28,7 +28,7 @@ class GModule(Op):
             values.append(apply(entry) if apply else entry)
         return values[-1]
 
-    def backward(self, x: Any, gy: Any) -> Any:  # noqa: ARG002 - kept by forward
+    def backward(self, x: Any, gy: Any) -> Any:
         steps = self.node.wiring
         given: list[list[Any]] = [[] for _ in steps]
         chosen: list[dict[int, Any]] = [{} for _ in steps]
@@ -59,7 +59,7 @@ class JustTable(Op):
     def forward(self, x: Any) -> list[Any]:
         return [x]
 
-    def backward(self, x: Any, gy: list[Any]) -> Any:  # noqa: ARG002 - linear
+    def backward(self, x: Any, gy: list[Any]) -> Any:
         return gy[0]
 
 
@@ -70,7 +70,7 @@ class JustElement(Op):
     def forward(self, x: list[Any]) -> Any:
         return x[0]
 
-    def backward(self, x: list[Any], gy: Any) -> list[Any]:  # noqa: ARG002 - linear
+    def backward(self, x: list[Any], gy: Any) -> list[Any]:
         return [gy]
 
 

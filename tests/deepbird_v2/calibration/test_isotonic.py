@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepbird_v2.calibration.isotonic import CalibrationError, check_points, interpolate
-from tests.vectors import cases
+from vectors import cases
 
 VECTORS = {
     f"{name}_{unit}": (v["xs"][unit], v["ys"][unit], v["x"][:, unit], v["linear"][:, unit])

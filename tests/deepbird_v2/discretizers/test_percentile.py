@@ -12,7 +12,7 @@ from deepbird_v2.discretizers.percentile import (
     bisect,
     tie_bins,
 )
-from tests.vectors import cases
+from vectors import cases
 
 VECTORS = cases("percentile_discretizer_infer.npz")
 

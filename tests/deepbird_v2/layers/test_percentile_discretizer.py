@@ -8,7 +8,7 @@ import tensorflow as tf
 from deepbird_v2.discretizers.percentile import PercentileDiscretizer as State
 from deepbird_v2.export import load_keras
 from deepbird_v2.layers.percentile_discretizer import PercentileDiscretizer
-from tests.vectors import cases
+from vectors import cases
 
 VECTORS = cases("percentile_discretizer_infer.npz")
 
