@@ -1,0 +1,229 @@
+"""Layer classes: Torch's own constructors, and the ones a site adds."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import yaml
+
+from legacy_yaml import ConfigError, Layer, Registry, build_registry, load_extension, loads
+from legacy_yaml import registry as registry_module
+
+MODULES = Path(__file__).parents[2] / "golden" / "modules"
+TOKEN = re.compile(r"\s*(?:([\w.]+)|(-?[\d.]+(?:e-?\d+)?)|\"([^\"]*)\"|(.))")
+
+
+class Lua:
+    """Reads the constructor calls of golden cases as layers of the dialect."""
+
+    WORDS = {"true": True, "false": False, "nil": None, "math.huge": float("inf")}  # noqa: RUF012  constant
+
+    def __init__(self, text):
+        inner = re.search(r"local m=(.*?); ", text) or re.search(r"local p=(.*?); ", text)
+        found = re.findall(
+            r'"[^"]*"|-?\d[\d.]*(?:e-?\d+)?|[\w.]+|[^\s]', inner[1] if inner else text
+        )
+        self.tokens = [*found, ""]
+
+    def next(self):
+        return self.tokens.pop(0)
+
+    def value(self):
+        token = self.next()
+        if token == "{":
+            return self.table()
+        if token.startswith('"'):
+            return token.strip('"')
+        if token in self.WORDS:
+            return self.WORDS[token]
+        if token.startswith(("nn.tables", "torch.")):
+            self.list(")" if self.next() == "(" else "}")
+            return [[1, 1]]
+        if token.startswith("nn."):
+            return self.layer(token)
+        return float(token)
+
+    def list(self, end):
+        values = []
+        while self.tokens[0] != end:
+            values.append(self.value())
+            if self.tokens[0] == ",":
+                self.next()
+        self.next()
+        return values
+
+    def table(self):
+        if self.tokens[1] != "=":
+            return self.list("}")
+        table = {}
+        while self.tokens[0] != "}":
+            name, _ = self.next(), self.next()
+            table[name] = self.value()
+            if self.tokens[0] == ",":
+                self.next()
+        self.next()
+        return table
+
+    def layer(self, name):
+        args = [self.table()] if self.next() == "{" else self.list(")")
+        children = []
+        while self.tokens[0] == ":":
+            _, method, _ = self.next(), self.next(), self.next()
+            values = self.list(")")
+            children += values if method == "add" else []
+        if not children:
+            return {name: args}
+        params = [param.name for param in build_registry().find(name).params]
+        return {name: {**dict(zip(params, args, strict=False)), "layers": children}}
+
+
+CASES = sorted(path.parent.name for path in MODULES.glob("*/case.json"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_constructor_of_torch_is_known(name):
+    case = json.loads((MODULES / name / "case.json").read_text("utf-8"))
+    written = Lua(case["constructor"]).value()
+    (class_name, args), *_ = written.items()
+    config = loads(yaml.safe_dump([written]))
+    layer = config.model[0]
+    assert layer.class_name == class_name
+    if isinstance(args, list):
+        count = sum(arg is not None for arg in args)
+        children = len(layer.layers)
+        variadic = any(isinstance(v, tuple) for v in layer.args.values())
+        assert len(layer.given) == count or variadic
+        assert children == sum(isinstance(arg, dict) for arg in args if arg) or not children
+    assert loads(config.dumps()) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nn.SpatialMaxPooling: [2, 3]", {"dW": 2, "dH": 3, "padW": 0}),
+        ("nn.SpatialMaxPooling: {kW: 2, kH: 3, dH: 1}", {"dW": 2, "dH": 1}),
+        ("nn.Linear: [2, 3]", {"bias": True}),
+        ("nn.Linear: [2, 3, null]", {"bias": True}),
+        ("nn.Threshold: {th: 1, v: 2}", {"threshold": 1, "value": 2, "inplace": False}),
+        ("nn.Reshape: [2, 6, true]", {"sizes": (2, 6), "batchMode": True}),
+        ("nn.Reshape: [[2, 6], true]", {"sizes": (2, 6), "batchMode": True}),
+        ("nn.Reshape: {sizes: [2, 6]}", {"sizes": (2, 6)}),
+        ("nn.View: [-1, 6]", {"sizes": (-1, 6)}),
+        ("nn.Transpose: [[1, 2], [2, 3]]", {"permutations": ((1, 2), (2, 3))}),
+        ("nn.Transpose: [[1, 2]]", {"permutations": ((1, 2),)}),
+        ("nn.Normalize: [.inf]", {"p": float("inf")}),
+        ("nn.SpatialUpSamplingBilinear: [{oheight: 7, owidth: 5}]",
+         {"params": {"oheight": 7, "owidth": 5}}),
+        ("nn.PReLU", {"nOutputPlane": 0}),
+        ("nn.PReLU:", {"nOutputPlane": 0}),
+        ("modules.FullDenseLayer: [4, 3, none]", {"inputFeatures": 4, "activations": ()}),
+    ],
+)  # fmt: skip
+def test_arguments_are_bound_to_parameters(text, expected):
+    args = loads(f"- {text}").model[0].args
+    assert {name: args[name] for name in expected} == expected
+
+
+def test_a_wrapped_module_is_a_child():
+    layer = loads("- nn.Bottle: [{nn.Linear: [4, 3]}, 3]").model[0]
+    assert [child.class_name for child in layer.layers] == ["nn.Linear"]
+    assert layer.args == {"nInputDim": 3, "nOutputDim": 3}
+
+
+def test_an_unpooling_names_its_pooling_by_alias():
+    text = "- &pool {nn.SpatialMaxPooling: [2, 2]}\n- nn.SpatialMaxUnpooling: [*pool]"
+    pool, unpool = loads(text).model
+    pooling = unpool.args["poolingModule"]
+    assert isinstance(pooling, Layer)
+    assert pooling == pool
+    assert pooling.mark == pool.mark
+
+
+EXTENSION = """\
+def register(registry):
+    registry.add(
+        "modules.CrossLayer(inputFeatures: size, depth: size = 2, kind: matrix|vector = vector)",
+        width="inputFeatures -> inputFeatures",
+    )
+"""
+
+
+class TestExtensions:
+    def test_a_file_adds_classes_for_one_load(self, tmp_path):
+        path = tmp_path / "site.py"
+        path.write_text(EXTENSION)
+        text = "- modules.CrossLayer: {inputFeatures: 5, kind: matrix}"
+        layer = loads(text, extensions=[path]).model[0]
+        assert layer.args == {"inputFeatures": 5, "depth": 2, "kind": "matrix"}
+        with pytest.raises(ConfigError, match="unknown layer class"):
+            loads(text)
+
+    def test_its_widths_are_checked(self, tmp_path):
+        path = tmp_path / "site.py"
+        path.write_text(EXTENSION)
+        with pytest.raises(ConfigError, match=r"takes 5, but nn\.Linear \(line 1\) gives 4"):
+            loads("- nn.Linear: [3, 4]\n- modules.CrossLayer: [5]", extensions=[path])
+
+    def test_a_loaded_extension_can_be_given_itself(self, tmp_path):
+        path = tmp_path / "site.py"
+        path.write_text(EXTENSION)
+        extension = load_extension(path)
+        assert loads("- modules.CrossLayer: [5]", extensions=[extension]).model
+
+    def test_an_installed_package_adds_classes(self, monkeypatch):
+        point = EntryPoint("site", f"{__name__}:register", registry_module.ENTRY_POINTS)
+        monkeypatch.setattr(
+            EntryPoint, "load", lambda self: lambda r: r.add("modules.Site(n: size)")
+        )
+        monkeypatch.setattr(registry_module, "entry_points", lambda group: [point])
+        registry_module._installed.cache_clear()
+        try:
+            assert loads("- modules.Site: [3]").model[0].args == {"n": 3}
+        finally:
+            registry_module._installed.cache_clear()
+
+    @pytest.mark.parametrize(
+        ("code", "line", "message"),
+        [
+            ("x = 1", 1, "defines no function"),
+            ("\n\n1 / 0", 3, "ZeroDivisionError"),
+            ("def f(:", 1, "SyntaxError"),
+            ("def register(r):\n    r.add('nn.Linear(x: size)')", 2, "registered twice"),
+            ("def register(r):\n    r.add('nonsense')", 2, "not a signature"),
+        ],
+    )
+    def test_a_broken_file_is_named_with_its_line(self, tmp_path, code, line, message):
+        path = tmp_path / "site.py"
+        path.write_text(code)
+        with pytest.raises(ConfigError, match=message) as error:
+            loads("- nn.Tanh", extensions=[path])
+        (problem,) = error.value.problems
+        assert (problem.file, problem.line) == (str(path), line)
+
+    def test_a_missing_file(self, tmp_path):
+        with pytest.raises(ConfigError, match="not a Python file"):
+            loads("- nn.Tanh", extensions=[tmp_path / "gone.py"])
+
+
+@pytest.mark.parametrize(
+    ("signature", "message"),
+    [
+        ("modules.A", "not a signature"),
+        ("modules.A(x)", "is not 'name: kind = default'"),
+        ("modules.A(x: sise)", "unknown kind 'sise'"),
+        ("modules.A(x: size, x: size)", "comes twice"),
+        ("modules.A(x: size = 0)", "default '0'"),
+    ],
+)
+def test_a_bad_signature_says_why(signature, message):
+    with pytest.raises(ValueError, match=message):
+        Registry().add(signature)
+
+
+def test_a_signature_whose_width_rule_is_unknown_is_refused():
+    with pytest.raises(ValueError, match="unknown width rule 'wide'"):
+        Registry().add("modules.A(x: size)", width="wide")
