@@ -44,14 +44,18 @@ class RecordModel:
         return tuple(self.model.output)
 
     @classmethod
-    def load(cls, folder: str | Path) -> RecordModel:
+    def load(cls, folder: str | Path, *, check: bool = True) -> RecordModel:
         """Load from a model folder.
+
+        Args:
+            folder: the folder.
+            check: refuse files that were altered since the folder was written.
 
         Raises:
             FolderError: the folder holds no such model.
         """
         root = Path(folder)
-        manifest = folders.read_manifest(root)
+        manifest = folders.read_manifest(root, check=check)
         if manifest.kind != "records":
             raise folders.FolderError(f"{root}: the model takes tensors, not DataRecords")
         features = FeatureConfig.load(root / "features.json")

@@ -25,7 +25,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-__all__ = ["FolderError", "Manifest", "building", "read_manifest", "sha256", "write_manifest"]
+__all__ = [
+    "FolderError",
+    "Manifest",
+    "altered",
+    "building",
+    "read_manifest",
+    "sha256",
+    "write_manifest",
+]
 
 MANIFEST = "model.json"
 FORMAT = "deepbird-model"
@@ -136,13 +144,19 @@ def read_manifest(folder: str | Path, *, check: bool = True) -> Manifest:
         what = "no such folder" if not root.exists() else f"it has no {MANIFEST}"
         raise FolderError(f"{root}: not a model folder ({what})")
     manifest = Manifest.from_json(path.read_text(), path)
-    if check:
-        for name, digest in manifest.files.items():
-            if not (root / name).is_file():
-                raise FolderError(f"{root}: {name} is missing")
-            if sha256(root / name) != digest:
-                raise FolderError(f"{root}: {name} is not the file that was saved (SHA-256)")
+    for name in manifest.files:
+        if not (root / name).is_file():
+            raise FolderError(f"{root}: {name} is missing")
+    changed = altered(root, manifest) if check else []
+    if changed:
+        raise FolderError(f"{root}: {changed[0]} is not the file that was saved (SHA-256)")
     return manifest
+
+
+def altered(folder: str | Path, manifest: Manifest) -> list[str]:
+    """Names of the files that are not what was saved."""
+    root = Path(folder)
+    return [name for name, digest in manifest.files.items() if sha256(root / name) != digest]
 
 
 def sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepbird_v2.export import RAGGED, RecordModel, load_keras
-from deepbird_v2.folder import FolderError, read_manifest
+from deepbird_v2.folder import FolderError, altered, read_manifest
 from migrate import inputs
 from migrate.export import CONVERSION
 from migrate.feed import feed, to_numpy
@@ -32,6 +32,7 @@ class TensorFlowEngine:
         model: the Keras model.
         features: what it reads from DataRecords; None for a model of tensors.
         outputs: names of the outputs.
+        altered: files that are not what was saved: whoever verifies wants to know, not to stop.
         conversion: ``conversion.json``; empty for a model that was not converted.
 
     Raises:
@@ -40,9 +41,11 @@ class TensorFlowEngine:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        manifest = read_manifest(self.folder)
+        manifest = read_manifest(self.folder, check=False)
         self.name, self.outputs = manifest.name, manifest.outputs
-        self._records = RecordModel.load(self.folder) if manifest.kind == "records" else None
+        self.altered = altered(self.folder, manifest)
+        records = manifest.kind == "records"
+        self._records = RecordModel.load(self.folder, check=False) if records else None
         self.features = self._records.features if self._records else None
         self.model = (
             self._records.model if self._records else load_keras(self.folder / "model.keras")
