@@ -12,8 +12,9 @@ from legacy_yaml.config import (
     Optimization,
     Split,
 )
+from legacy_yaml.extension import build_registry, load_extension
 from legacy_yaml.problems import ConfigError, Mark, Problem
-from legacy_yaml.registry import LayerClass, Param, Registry, build_registry, load_extension
+from legacy_yaml.registry import LayerClass, Param, Registry
 from legacy_yaml.schema import load, loads
 
 __all__ = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from legacy_yaml.compose import MAX_DEPTH, compose
-from legacy_yaml.expand import Variables
 from legacy_yaml.nodes import Broken, Entry, Map, Node, Scalar, Seq, describe
 from legacy_yaml.problems import Mark
 from legacy_yaml.text import MAX_BYTES
+from legacy_yaml.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from legacy_yaml.expand import Expander, Variables
+from legacy_yaml.expand import Expander
 from legacy_yaml.include import Includer
 from legacy_yaml.nodes import Broken, Map, Node, Seq, describe, from_plain, scalar
 from legacy_yaml.problems import Mark, Problems, suggest
+from legacy_yaml.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import traceback
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.metadata import entry_points
 from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from legacy_yaml.kinds import KINDS, Failed, Kind, choice
 from legacy_yaml.nodes import scalar
-from legacy_yaml.problems import ConfigError, Mark, Problem, Problems, suggest
-from legacy_yaml.widths import RULES
+from legacy_yaml.problems import Mark, Problems, suggest
+from legacy_yaml.width_rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from legacy_yaml.config import Value
     from legacy_yaml.widths import Rule
-
-ENTRY_POINTS = "deepbird.legacy_modules"
-Extension: TypeAlias = "Callable[[Registry], None]"
 
 _SIGNATURE = re.compile(r"(?P<name>[A-Za-z_][\w.]*)\((?P<params>.*)\)", re.DOTALL)
 _PARAM = re.compile(
@@ -191,71 +183,3 @@ def read_signatures(name: str) -> Iterator[LayerClass]:
     for line in "\n".join(lines).replace("\n ", " ").splitlines():
         signature, _, width = line.partition("=>")
         yield parse(signature, width.strip() or None)
-
-
-def load_extension(path: str | Path) -> Extension:
-    """Loads a Python file that defines ``register(registry)``.
-
-    The file is executed: name only files you trust.
-
-    Raises:
-        ConfigError: If it cannot be read, fails, or defines no ``register``.
-    """
-    path = Path(path)
-    spec = importlib.util.spec_from_file_location(f"_legacy_yaml_extension_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise _extension_error(path, 1, "not a Python file that can be read")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise _extension_error(path, _line_in(path, error), f"failed: {error!r}") from error
-    register = getattr(module, "register", None)
-    if not callable(register):
-        raise _extension_error(path, 1, "defines no function 'register(registry)'")
-
-    def extension(registry: Registry) -> None:
-        try:
-            register(registry)
-        except Exception as error:
-            raise _extension_error(path, _line_in(path, error), f"failed: {error}") from error
-
-    return extension
-
-
-def _extension_error(path: Path, line: int, message: str) -> ConfigError:
-    return ConfigError([Problem(str(path), line, 1, "", f"extension {message}")])
-
-
-def _line_in(path: Path, error: Exception) -> int:
-    if isinstance(error, SyntaxError):
-        return error.lineno or 1
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((f.lineno or 1 for f in reversed(frames) if Path(f.filename) == path), 1)
-
-
-def build_registry(extensions: Iterable[str | Path | Extension] = ()) -> Registry:
-    """The classes of the project, of installed packages, and of ``extensions``.
-
-    Args:
-        extensions: Python files, or functions that take the registry.
-
-    Raises:
-        ConfigError: If an extension file cannot be used.
-    """
-    known = _installed().copy()
-    for extension in extensions:
-        register = load_extension(extension) if isinstance(extension, str | Path) else extension
-        register(known)
-    return known
-
-
-@cache
-def _installed() -> Registry:
-    known = Registry()
-    for package in ("modules", "nn"):
-        for layer in read_signatures(package):
-            known.add_class(replace(layer, name=f"{package}.{layer.name}"))
-    for point in entry_points(group=ENTRY_POINTS):
-        point.load()(known)
-    return known

@@ -6,20 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from legacy_yaml.config import Config, Layer, snake
+from legacy_yaml.extension import build_registry
 from legacy_yaml.kinds import COUNT, NAMES, TEXT, Failed
 from legacy_yaml.layers import LayerReader
 from legacy_yaml.nodes import Entry, Scalar, shorten, to_plain
 from legacy_yaml.problems import Problems, suggest
 from legacy_yaml.reader import read
-from legacy_yaml.registry import build_registry
 from legacy_yaml.sections import SectionReader
+from legacy_yaml.width_rules import rule_for
 from legacy_yaml.widths import Checker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from legacy_yaml.extension import Extension
     from legacy_yaml.reader import Document
-    from legacy_yaml.registry import Extension, Registry
+    from legacy_yaml.registry import Registry
+    from legacy_yaml.widths import Rule
 
 _KEYS = (
     *("name", "seed", "templates", "variables", "include", "data", "discretizer", "model"),
@@ -133,9 +136,9 @@ class _Reader:
         checker.chain(layers, None)
         return layers
 
-    def _rule_of(self, class_name: str) -> Any:
+    def _rule_of(self, class_name: str) -> Rule:
         found = self._registry.find(class_name)
-        return found.width if found else None
+        return rule_for(found.width if found else None)
 
 
 def _placeholders(

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 * 2**20
 VARIABLE_NAME = r"[A-Za-z_][\w.-]*"
 
-
 _PLACEHOLDER = re.compile(rf"\$\{{({VARIABLE_NAME})\}}")
 _SHIELDED = re.compile(f"\\$\ue000({VARIABLE_NAME})\ue001")
 
@@ -51,6 +50,7 @@ def shield(text: str) -> str:
 
 
 def unshield(text: str) -> str:
+    """Undoes ``shield``."""
     return _SHIELDED.sub(r"${\1}", text)
 
 

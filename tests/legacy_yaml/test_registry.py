@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from legacy_yaml import ConfigError, Layer, Registry, build_registry, load_extension, loads
-from legacy_yaml import registry as registry_module
+from legacy_yaml import extension as extension_module
 
 MODULES = Path(__file__).parents[2] / "golden" / "modules"
 TOKEN = re.compile(r"\s*(?:([\w.]+)|(-?[\d.]+(?:e-?\d+)?)|\"([^\"]*)\"|(.))")
@@ -175,16 +175,16 @@ class TestExtensions:
         assert loads("- modules.CrossLayer: [5]", extensions=[extension]).model
 
     def test_an_installed_package_adds_classes(self, monkeypatch):
-        point = EntryPoint("site", f"{__name__}:register", registry_module.ENTRY_POINTS)
+        point = EntryPoint("site", f"{__name__}:register", extension_module.ENTRY_POINTS)
         monkeypatch.setattr(
             EntryPoint, "load", lambda self: lambda r: r.add("modules.Site(n: size)")
         )
-        monkeypatch.setattr(registry_module, "entry_points", lambda group: [point])
-        registry_module._installed.cache_clear()
+        monkeypatch.setattr(extension_module, "entry_points", lambda group: [point])
+        extension_module._installed.cache_clear()
         try:
             assert loads("- modules.Site: [3]").model[0].args == {"n": 3}
         finally:
-            registry_module._installed.cache_clear()
+            extension_module._installed.cache_clear()
 
     @pytest.mark.parametrize(
         ("code", "line", "message"),
