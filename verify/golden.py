@@ -21,7 +21,7 @@ from migrate.graph import Module, build, parameters, use, walk
 from verify import oracle
 from verify.policy import Policy
 
-__all__ = ["Case", "CheckResult", "discover", "run_case"]
+__all__ = ["CHECKS", "Case", "Check", "CheckResult", "discover", "run_case", "run_check"]
 
 Outcome = Literal["pass", "fail", "unsupported", "excluded"]
 SUITES = ("modules", "criteria", "models", "legacy")
@@ -166,6 +166,29 @@ def _oracle_params(case: Case) -> Pairs:
     yield "parameters", case.load("params_after_train_forward"), params
 
 
+def _oracle_statistics(case: Case) -> Pairs:
+    model = oracle.Oracle(case.module, training=True, seed=case.seed(training=True))
+    model.forward(case.inputs)
+    ops = [model.env.build(module) for module in _with_statistics(case)]
+    for i, (op, moved) in enumerate(zip(ops, case.load("bn_after_train"), strict=True), 1):
+        yield f"running_mean[{i}]", moved["running_mean"], op.running_mean  # type: ignore[attr-defined] # batch normalizations have it
+        yield f"running_var[{i}]", moved["running_var"], op.running_var  # type: ignore[attr-defined] # as above
+
+
+def _with_statistics(case: Case) -> list[Module]:
+    """Batch normalizations, in Torch's order."""
+    return [module for module in walk(case.module) if "running_mean" in module.tensors]
+
+
+def _oracle_eval_backward(case: Case) -> Pairs:
+    grad_inputs, grad_params = oracle.backward(
+        case.module, case.inputs, case.load("grad_output"), False, case.seed(training=False)
+    )
+    yield "grad_input", case.load("grad_input_eval"), grad_inputs
+    if case.has("grad_params_eval"):
+        yield "grad_params", case.load("grad_params_eval"), grad_params
+
+
 def _oracle_backward(case: Case) -> Pairs:
     grad_inputs, grad_params = oracle.backward(
         case.module, case.inputs, case.load("grad_output"), True, case.seed(training=True)
@@ -219,6 +242,25 @@ def _model_params(case: Case) -> Pairs:
     yield "parameters", case.load("params_after_train_forward"), params
 
 
+def _model_statistics(case: Case) -> Pairs:
+    modules = _with_statistics(case)
+    with _unchanged(case.converted):
+        case.converted(case.inputs, training=True)
+        now = {b.path: np.array(b.variable) for b in case.converted.report.bindings}
+    for i, (module, moved) in enumerate(zip(modules, case.load("bn_after_train"), strict=True), 1):
+        for name in ("running_mean", "running_var"):
+            yield f"{name}[{i}]", moved[name], now[f"{module.path}.{name}".lstrip(".")]
+
+
+def _model_eval_backward(case: Case) -> Pairs:
+    grad_inputs, grad_params = case.converted.gradients(
+        case.inputs, case.load("grad_output"), training=False
+    )
+    yield "grad_input", case.load("grad_input_eval"), grad_inputs
+    if case.has("grad_params_eval"):
+        yield "grad_params", case.load("grad_params_eval"), grad_params
+
+
 def _model_backward(case: Case) -> Pairs:
     with _unchanged(case.converted):
         grad_inputs, grad_params = case.converted.gradients(case.inputs, case.load("grad_output"))
@@ -261,7 +303,15 @@ def _unchanged(converted: Any) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Check:
+class Check:
+    """One way to hold a case against an implementation.
+
+    Attributes:
+        name: ``oracle_eval``.
+        run: gives (what, reference, got) triples.
+        applies: whether the case has the files, and the answer is not random.
+    """
+
     name: str
     run: Callable[[Case], Pairs]
     applies: Callable[[Case], bool]
@@ -272,22 +322,30 @@ def _deterministic(case: Case) -> bool:
 
 
 CHECKS = (
-    _Check("oracle_eval", _oracle_eval, lambda c: c.has("output_eval")),
-    _Check("oracle_train", _oracle_train, lambda c: c.has("output_train")),
-    _Check("oracle_intermediates", _oracle_intermediates, lambda c: c.has("intermediates")),
-    _Check("oracle_params", _oracle_params, lambda c: c.has("params_after_train_forward")),
-    _Check("oracle_backward", _oracle_backward, lambda c: c.has("grad_output")),
-    _Check("oracle_loss", _oracle_loss, lambda c: c.suite == "criteria"),
-    _Check("model_eval", _model_eval, lambda c: c.has("output_eval") and not c.always_random),
-    _Check("model_train", _model_train, lambda c: c.has("output_train") and _deterministic(c)),
-    _Check(
+    Check("oracle_eval", _oracle_eval, lambda c: c.has("output_eval")),
+    Check("oracle_train", _oracle_train, lambda c: c.has("output_train")),
+    Check("oracle_intermediates", _oracle_intermediates, lambda c: c.has("intermediates")),
+    Check("oracle_params", _oracle_params, lambda c: c.has("params_after_train_forward")),
+    Check("oracle_statistics", _oracle_statistics, lambda c: c.has("bn_after_train")),
+    Check("oracle_eval_backward", _oracle_eval_backward, lambda c: c.has("grad_input_eval")),
+    Check("oracle_backward", _oracle_backward, lambda c: c.has("grad_output")),
+    Check("oracle_loss", _oracle_loss, lambda c: c.suite == "criteria"),
+    Check("model_eval", _model_eval, lambda c: c.has("output_eval") and not c.always_random),
+    Check("model_train", _model_train, lambda c: c.has("output_train") and _deterministic(c)),
+    Check(
         "model_intermediates",
         _model_intermediates,
         lambda c: c.has("intermediates") and not c.always_random,
     ),
-    _Check("model_params", _model_params, lambda c: c.has("params_after_train_forward")),
-    _Check("model_backward", _model_backward, lambda c: c.has("grad_output") and _deterministic(c)),
-    _Check("model_loss", _model_loss, lambda c: c.suite == "criteria"),
+    Check("model_params", _model_params, lambda c: c.has("params_after_train_forward")),
+    Check(
+        "model_statistics",
+        _model_statistics,
+        lambda c: c.has("bn_after_train") and _deterministic(c),
+    ),
+    Check("model_eval_backward", _model_eval_backward, lambda c: c.has("grad_input_eval")),
+    Check("model_backward", _model_backward, lambda c: c.has("grad_output") and _deterministic(c)),
+    Check("model_loss", _model_loss, lambda c: c.suite == "criteria"),
 )
 
 
@@ -300,20 +358,22 @@ def run_case(case: Case, policy: Policy | None = None, only: str = "") -> list[C
         only: run checks whose name starts with this.
     """
     policy = policy or Policy.load(None)
-    results = []
-    for check in CHECKS:
-        if check.name.startswith(only) and check.applies(case):
-            try:
-                results.append(_judge(case, check, policy))
-            except (oracle.OracleError, NotImplementedError) as error:
-                results.append(CheckResult(case.name, check.name, "unsupported", detail=str(error)))
-            except Exception as error:  # noqa: BLE001 - a candidate's exception is a result
-                detail = f"{type(error).__name__}: {error}"
-                results.append(CheckResult(case.name, check.name, "fail", detail=detail))
-    return results
+    chosen = (check for check in CHECKS if check.name.startswith(only) and check.applies(case))
+    return [run_check(case, check, policy) for check in chosen]
 
 
-def _judge(case: Case, check: _Check, policy: Policy) -> CheckResult:
+def run_check(case: Case, check: Check, policy: Policy) -> CheckResult:
+    """One check of a case; whatever the implementation raises is a result."""
+    try:
+        return _judge(case, check, policy)
+    except (oracle.OracleError, NotImplementedError) as error:
+        return CheckResult(case.name, check.name, "unsupported", detail=str(error))
+    except Exception as error:  # noqa: BLE001 - a candidate's exception is a result
+        detail = f"{type(error).__name__}: {error}"
+        return CheckResult(case.name, check.name, "fail", detail=detail)
+
+
+def _judge(case: Case, check: Check, policy: Policy) -> CheckResult:
     worst_error, worst_ratio, details = 0.0, 0.0, []
     for what, reference, got in check.run(case):
         for path, ref, value in _leaves(what, reference, got):

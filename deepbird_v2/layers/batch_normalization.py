@@ -77,7 +77,7 @@ class BatchNormalization(keras.layers.Layer):
         count = tf.cast(tf.size(x) // tf.size(mean), x.dtype)
         unbiased = variance * (count / tf.maximum(count - 1, 1))
         several = tf.shape(x)[0] > 1
-        share = tf.where(several, tf.cast(self.momentum, x.dtype), 0)
+        share = tf.where(several, tf.constant(self.momentum, x.dtype), 0)
         self.moving_mean.assign(tf.stop_gradient(old_mean + share * (mean - old_mean)))
         self.moving_variance.assign(
             tf.stop_gradient(old_variance + share * (unbiased - old_variance))
