@@ -1,0 +1,200 @@
+"""Order: does v2 rank what v1 ranks, over everything and within each request.
+
+Pairs are counted in O(n log n) for all groups at once. A pair that changed order counts as a *real*
+flip only when it still does after every score within the tolerance is set back to v1's; the rest
+are flips inside the noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verify.compare.values import Array, Floats, Mask
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How well the orders agree, an entry a group; NaN where a figure is undefined.
+
+    Attributes:
+        size: Rows of the group.
+        kendall_tau: Tau-b in [-1, 1]; undefined if either side has only one distinct value.
+        weighted_tau: Tau with weight 1/(1 + rank by v1) on both items of a pair, so that the top
+            counts most.
+        topk_overlap: Share in common of the k best, ties at the edge included on both sides.
+        flips: Pairs in strictly opposite order.
+        real_flips: Those that the tolerance does not explain.
+    """
+
+    size: Ints
+    kendall_tau: Floats
+    weighted_tau: Floats
+    topk_overlap: Floats
+    flips: Ints
+    real_flips: Ints
+
+
+def rank(v1: Array, v2: Array, within: Mask, groups: Ints | None = None, k: int = 10) -> Ranking:
+    """Compare the order of two score vectors.
+
+    Args:
+        v1: Scores [rows], finite.
+        v2: Scores [rows], finite.
+        within: True where v2 is inside the tolerance of v1, [rows].
+        groups: Group number of each row, from 0 without gaps; None for one group.
+        k: Size of the top.
+
+    Returns:
+        The figures of each group.
+    """
+    group = np.zeros(len(v1), np.int64) if groups is None else groups
+    size = np.bincount(group)
+    weight = 1.0 / (1.0 + _place_from_top(group, v1))
+    pairs = size * (size - 1) // 2
+    flips, flip_weight = _opposite(group, v1, v2, weight)
+    snapped = np.where(within, v1, v2)
+    real = flips if np.array_equal(snapped, v2) else _opposite(group, v1, snapped, weight)[0]
+    if bool(within.all()):
+        real = np.zeros_like(flips)
+    ties1, weight1 = _ties(group, weight, v1)
+    ties2, weight2 = _ties(group, weight, v2)
+    both, weight_both = _ties(group, weight, v1, v2)
+    # every pair carries the sum of its items' weights
+    total_weight = (size - 1) * np.bincount(group, weight)
+    return Ranking(
+        size=size,
+        kendall_tau=_tau(pairs, ties1, ties2, both, flips),
+        weighted_tau=_tau(total_weight, weight1, weight2, weight_both, flip_weight),
+        topk_overlap=_topk_overlap(group, v1, v2, k),
+        flips=flips,
+        real_flips=real,
+    )
+
+
+def ndcg(scores: Array, gains: Array, groups: Ints | None = None, k: int = 10) -> Floats:
+    """Return NDCG at k of each group; NaN for a group whose gains are all zero.
+
+    Args:
+        scores: Scores [rows]; the highest stands first. Rows of equal score share the mean of
+            their gains, so that the result does not depend on the order of the file.
+        gains: Labels [rows], not negative.
+        groups: Group number of each row, from 0 without gaps; None for one group.
+        k: Places that count.
+    """
+    group = np.zeros(len(scores), np.int64) if groups is None else groups
+    discount = _discounts(group, k)
+    order = np.lexsort((-scores.astype(np.float64), group))
+    run = _runs(group[order], scores[order])
+    mean_gain = (np.bincount(run, gains[order]) / np.bincount(run))[run]
+    ideal_order = np.lexsort((-gains, group))
+    dcg = np.bincount(group[order], mean_gain * discount)
+    ideal = np.bincount(group[ideal_order], gains[ideal_order] * discount)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(ideal > 0, dcg / ideal, np.nan)
+
+
+def _discounts(group: Ints, k: int) -> Floats:
+    ordered = np.sort(group, kind="stable")
+    starts = np.concatenate(([0], np.cumsum(np.bincount(group))))[:-1]
+    place = np.arange(len(group)) - starts[ordered]
+    return np.where(place < k, 1.0 / np.log2(place + 2.0), 0.0)
+
+
+def _tau(pairs: Array, ties1: Array, ties2: Array, both: Array, opposite: Array) -> Floats:
+    concordant_less_opposite = pairs - ties1 - ties2 + both - 2.0 * opposite
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt((pairs - ties1).astype(np.float64)) * np.sqrt(
+            (pairs - ties2).astype(np.float64)
+        )
+        # differences of equal sums of weights leave roundings where there is no spread
+        defined = spread > 1e-9 * np.maximum(pairs, 1.0)
+        return np.where(defined, np.clip(concordant_less_opposite / spread, -1, 1), np.nan)
+
+
+def _ties(group: Ints, weight: Floats, *scores: Array) -> tuple[Ints, Floats]:
+    """Count tied pairs a group, and sum their weights."""
+    order = np.lexsort((*scores, group))
+    run = _runs(group[order], *(score[order] for score in scores))
+    count = np.bincount(run)
+    owner = group[order][np.concatenate(([0], np.cumsum(count)))[:-1]]
+    groups = int(group.max()) + 1
+    pairs = np.bincount(owner, count * (count - 1) // 2, groups)
+    weights = np.bincount(owner, (count - 1) * np.bincount(run, weight[order]), groups)
+    return np.rint(pairs).astype(np.int64), weights
+
+
+def _runs(*keys: Array) -> Ints:
+    """Number the runs of equal neighbours from 0."""
+    change = np.zeros(len(keys[0]), np.bool_)
+    for key in keys:
+        change[1:] |= key[1:] != key[:-1]
+    return np.cumsum(change)
+
+
+def _place_from_top(group: Ints, scores: Array) -> Floats:
+    """Return each row's place in its group, 0 for the highest; ties share their mean place."""
+    order = np.lexsort((-scores.astype(np.float64), group))
+    run = _runs(group[order], scores[order])
+    starts = np.concatenate(([0], np.cumsum(np.bincount(group))))[:-1]
+    place = np.arange(len(group)) - starts[group[order]]
+    out = np.empty(len(group))
+    out[order] = (np.bincount(run, place) / np.bincount(run))[run]
+    return out
+
+
+def _opposite(group: Ints, v1: Array, v2: Array, weight: Floats) -> tuple[Ints, Floats]:
+    """Count pairs in strictly opposite order a group, and sum their weights.
+
+    Rows are put in v1's order (ties in v2's), and v2's ranks in it (ties in file order) become a
+    permutation whose inversions are exactly those pairs. Inversions are counted bit by bit from
+    the top: among ranks that agree in all higher bits, each 1 that stands before a 0 is one.
+    """
+    order = np.lexsort((v2, v1, group))
+    weight, owner = weight[order], group[order]
+    by_rank = np.lexsort((v2[order], owner))
+    rank_ = np.empty(len(order), np.int64)
+    rank_[by_rank] = np.arange(len(order))
+    groups = int(group.max()) + 1
+    count, mass = np.zeros(groups, np.int64), np.zeros(groups)
+    for bit in reversed(range(max(1, int(len(order) - 1).bit_length()))):
+        ones = (rank_ >> bit) & 1
+        # the ranks are a permutation, so that the values of a block are its positions, too
+        start = (rank_ >> (bit + 1)) << (bit + 1)
+        ones_before = np.cumsum(ones) - ones
+        mass_before = np.cumsum(ones * weight) - ones * weight
+        zero = ones == 0
+        here = ones_before - ones_before[start]
+        count += np.bincount(owner, zero * here, groups).astype(np.int64)
+        mass += np.bincount(
+            owner, zero * (mass_before - mass_before[start] + here * weight), groups
+        )
+        zeros_before = np.arange(len(order)) - start - here
+        block_half = start + (1 << bit)
+        target = np.where(zero, start + zeros_before, block_half + here)
+        moved = np.empty_like(rank_)
+        moved[target] = rank_
+        new_weight, new_owner = np.empty_like(weight), np.empty_like(owner)
+        new_weight[target], new_owner[target] = weight, owner
+        rank_, weight, owner = moved, new_weight, new_owner
+    return count, mass
+
+
+def _topk_overlap(group: Ints, v1: Array, v2: Array, k: int) -> Floats:
+    top1, top2 = _top(group, v1, k), _top(group, v2, k)
+    common = np.bincount(group, top1 & top2)
+    either = np.maximum(np.bincount(group, top1), np.bincount(group, top2))
+    return np.asarray(common / either)
+
+
+def _top(group: Ints, scores: Array, k: int) -> Mask:
+    """Mark the k highest of each group and everything tied with the last of them."""
+    order = np.lexsort((-scores.astype(np.float64), group))
+    size = np.bincount(group)
+    starts = np.concatenate(([0], np.cumsum(size)))[:-1]
+    edge = scores[order][starts + np.minimum(size, k) - 1]
+    return np.asarray(scores >= edge[group])
