@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from migrate.graph import Module
 
-__all__ = ["axis_of", "reshaped", "same_layout", "size_of"]
+__all__ = ["axis_of", "reshaped", "same_layout", "size_of", "without"]
 
 Shape = tuple[int, ...]
 
@@ -57,6 +57,12 @@ def same_layout(ctx: Context, xs: list[Any]) -> tuple[list[Any], tuple[int, ...]
     if len(found) == 1:
         return xs, found.pop()
     return ctx.torch_layout(xs), ()
+
+
+def without(axes: Shape, torch_axis: int) -> Shape:
+    """The layout of what remains when one of Torch's axes is gone; () for Torch's own."""
+    kept = tuple(a - (a > torch_axis) for a in axes if a != torch_axis)
+    return () if kept == tuple(range(len(kept))) else kept
 
 
 def reshaped(ctx: Context, m: Module, x: Any, shape_of: Callable[[Shape], Shape]) -> Any:

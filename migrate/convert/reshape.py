@@ -9,7 +9,7 @@ from keras import ops
 
 from migrate.context import Context, ConversionError
 from migrate.registry import converts
-from migrate.shapes import reshaped, size_of
+from migrate.shapes import reshaped, size_of, without
 
 if TYPE_CHECKING:
     from migrate.graph import Module
@@ -156,12 +156,6 @@ def select(ctx: Context, m: Module, x: Any) -> Any:
     y = part(x, axis, index if index < 0 else index - 1)
     ctx.mark(y, without(axes, torch_axis))
     return y
-
-
-def without(axes: Shape, torch_axis: int) -> Shape:
-    """The layout of what remains when one of Torch's axes is gone; () for Torch's own."""
-    kept = tuple(a - (a > torch_axis) for a in axes if a != torch_axis)
-    return () if kept == tuple(range(len(kept))) else kept
 
 
 @converts("nn.Narrow", layout="aware")
