@@ -120,10 +120,11 @@ def _specs(i: Any) -> dict[str, Any]:
             "row_splits": tf.TensorSpec([None], tf.int64, "row_splits"),
         }
     if i.sparse:
+        parts = {"indices": ([None, 2], tf.int64), "values": ([None], i.dtype)}
+        parts["shape"] = ([2], tf.int64)
         return {
-            f"{i.name}_indices": tf.TensorSpec([None, 2], tf.int64),
-            f"{i.name}_values": tf.TensorSpec([None], i.dtype),
-            f"{i.name}_shape": tf.TensorSpec([2], tf.int64),
+            f"{i.name}_{part}": tf.TensorSpec(shape, dtype, f"{i.name}_{part}")
+            for part, (shape, dtype) in parts.items()
         }
     return {i.name: tf.TensorSpec(i.shape, i.dtype, i.name)}
 

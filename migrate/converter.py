@@ -186,7 +186,7 @@ def convert(
         except Exception:  # any failure may come from the open batch; the next try tells
             if example_inputs is None:
                 raise
-    return _build(module, planned, dtype, features, title, None, static=True)
+    return _build(module, planned, dtype, features, title, None, static=loose != planned)
 
 
 def _build(
@@ -230,14 +230,28 @@ def _keras_inputs(planned: Plan, name: str) -> Any:
 
 
 def _any_batch(planned: Plan) -> tuple[Plan, int | None]:
-    """The plan with every dense input's leading dimension left open, and what it was."""
+    """The plan with the leading dimension of every input that has a batch left open, and its size.
+
+    Tensors of two dimensions and more have one, and vectors of indices; in a table also vectors
+    that are as long as the batch of the others (targets of a criterion).
+    """
+    batch = next((d.shape[0] for d in _dense(planned) if len(d.shape) > 1 or d.indices), None)
+
+    def opened(entry: Plan, table: bool) -> Plan:
+        if isinstance(entry, list):
+            return [opened(e, True) for e in entry]
+        if not isinstance(entry, Dense) or not entry.shape:
+            return entry
+        counts = len(entry.shape) > 1 or entry.indices or (table and entry.shape[0] == batch)
+        return replace(entry, shape=(None, *entry.shape[1:])) if counts else entry
+
+    return opened(planned, False), batch
+
+
+def _dense(planned: Plan) -> list[Dense]:
     if isinstance(planned, list):
-        pairs = [_any_batch(entry) for entry in planned]
-        sizes = [size for _, size in pairs if size is not None]
-        return [entry for entry, _ in pairs], sizes[0] if sizes else None
-    if isinstance(planned, Dense) and len(planned.shape) > 1:
-        return replace(planned, shape=(None, *planned.shape[1:])), planned.shape[0]
-    return planned, None
+        return [dense for entry in planned for dense in _dense(entry)]
+    return [planned] if isinstance(planned, Dense) else []
 
 
 def _refuse_unknown(module: Module) -> None:

@@ -16,7 +16,7 @@ list of plans       table                                       list
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -51,10 +51,12 @@ class Dense:
     Attributes:
         shape: Torch's shape; None where any size will do (normally the batch, first).
         dtype: NumPy name.
+        indices: each entry is a row number, so a vector of any length will do.
     """
 
     shape: tuple[int | None, ...]
     dtype: str = "float32"
+    indices: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def from_json(data: Any) -> Plan:
         return [from_json(entry) for entry in data]
     fields = {name: value for name, value in data.items() if name != "kind"}
     if data["kind"] == "Dense":
-        return Dense(tuple(fields["shape"]), fields["dtype"])
+        return Dense(**(fields | {"shape": tuple(fields["shape"])}))
     return Sparse(**fields) if data["kind"] == "Sparse" else Records(**fields)
 
 
@@ -144,7 +146,10 @@ def _plan(consumer: Consumer, example: Any, dtype: str) -> Plan:
     usual = _USUAL.get(consumer.class_name)
     if usual is not None and example is None:
         return usual(consumer, dtype)
-    return _of_example(str(consumer), example, dtype)
+    planned = _of_example(str(consumer), example, dtype)
+    if isinstance(planned, Dense) and consumer.class_name in _INDEXING:
+        return replace(planned, indices=True)
+    return planned
 
 
 def _of_example(what: str, example: Any, dtype: str) -> Plan:
@@ -200,6 +205,9 @@ def _index_linear(module: Module, example: Any) -> Plan:
         dense_grad=module.flag("doGradInput"),
     )
 
+
+# Modules that take row numbers, in a tensor of any shape.
+_INDEXING = frozenset({"nn.LookupTable", "nn.OneHot"})
 
 # For each class of `consumers.SPARSE`.
 _SPARSE: dict[str, Callable[[Module, Any], Plan]] = {

@@ -47,4 +47,4 @@ def _apply(m: Module, layer: Any, x: Any) -> Any:
         raise ConversionError(f"{m}: takes sparse rows, which only an input of the model can be")
     y = layer(x)
     # Only Torch's forms without a batch have a batch size known beforehand.
-    return keras.ops.squeeze(y, 0) if x.shape[0] == 1 else y
+    return keras.ops.reshape(y, y.shape[1:]) if x.shape[0] == 1 else y
