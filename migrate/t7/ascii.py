@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from migrate.t7.cursor import NO_KEY, Buffer
-from migrate.t7.errors import BadLength, BadNumber, T7Error, Truncated
+from migrate.t7.errors import BadLength, BadNumber, Truncated
 
 if TYPE_CHECKING:
     from migrate.t7.objects import Table
@@ -68,6 +68,8 @@ class AsciiCursor:
         if len(token) > _LONGEST:
             raise BadNumber(f"{_shown(token)} is not {what}", offset=match.start(1))
         self.pos = match.end()
+        if self.pos == self.size:
+            raise _cut(match.start(1), what)
         return token
 
     def _integer(self, what: str, bits: int) -> int:
@@ -78,12 +80,8 @@ class AsciiCursor:
                 return value
         raise self._refused(token, what)
 
-    def _refused(self, token: bytes, what: str) -> T7Error:
-        """The error for a token that is no number: a file may also end inside one."""
-        start = self.pos - len(token)
-        if self.pos == self.size and token in (b"-", b"+"):
-            return Truncated(f"the file ends inside {what}", offset=start)
-        return BadNumber(f"{_shown(token)} is not {what}", offset=start)
+    def _refused(self, token: bytes, what: str) -> BadNumber:
+        return BadNumber(f"{_shown(token)} is not {what}", offset=self.pos - len(token))
 
     def read_int(self) -> int:
         """A C int."""
@@ -172,6 +170,8 @@ class AsciiCursor:
         if start == end:
             raise Truncated(f"{len(data)} more numbers are needed", offset=start)
         chunk = self.buffer[start:end]
+        if end == self.size and not chunk[-1:].isspace():
+            raise _cut(start + chunk.rfind(b" ") + 1, "a number")
         numbers = _parse_numbers(chunk, data.dtype)
         if numbers is None or len(numbers) > len(data):
             return self._fill_slowly(data, chunk)
@@ -231,6 +231,14 @@ def _parse_numbers(chunk: bytes, dtype: np.dtype[Any]) -> np.ndarray[Any, Any] |
     if b"-nan" in chunk:
         return None
     return numbers
+
+
+def _cut(offset: int, what: str) -> Truncated:
+    return Truncated(
+        f"the file ends inside {what}, or right behind it: Torch writes a newline there",
+        offset=offset,
+        hint="the file is cut short: fetch it again; if only the newline is lost, add one",
+    )
 
 
 def _shown(token: bytes) -> str:

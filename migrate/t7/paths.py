@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from migrate.t7.objects import BoolKey, Function, Storage, Table, Tensor, TorchObject
 
-__all__ = ["join", "kind", "part", "shown"]
+__all__ = ["Trail", "join", "kind", "part", "shown"]
 
 LONGEST = 12
 
@@ -34,12 +35,34 @@ def kind(value: Any) -> str:
     return "function" if isinstance(value, Function) else type(value).__name__
 
 
-def join(parts: list[str]) -> str:
-    """One path of many steps; of a very long one the first and the last steps."""
-    if len(parts) > 2 * LONGEST:
-        skipped = len(parts) - 2 * LONGEST
-        parts = [*parts[:LONGEST], f"...({skipped} more)...", *parts[-LONGEST:]]
-    return "".join(parts).removeprefix(".")
+class Trail:
+    """A path that grows by steps; of a very long one only the first and the last are kept."""
+
+    __slots__ = ("_depth", "_head", "_tail")
+
+    def __init__(self, head: str = "", tail: tuple[str, ...] = (), depth: int = 0) -> None:
+        self._head = head
+        self._tail = tail
+        self._depth = depth
+
+    def then(self, step: str) -> Trail:
+        """The trail with one more step."""
+        if self._depth < LONGEST:
+            return Trail(self._head + step, (), self._depth + 1)
+        return Trail(self._head, (*self._tail, step)[-LONGEST:], self._depth + 1)
+
+    def __str__(self) -> str:
+        skipped = self._depth - LONGEST - len(self._tail)
+        gap = f"...({skipped} more)..." if skipped > 0 else ""
+        return (self._head + gap + "".join(self._tail)).removeprefix(".")
+
+
+def join(steps: Iterable[str]) -> str:
+    """One path of many steps, shortened as a ``Trail``."""
+    trail = Trail()
+    for step in steps:
+        trail = trail.then(step)
+    return str(trail)
 
 
 def shown(name: str) -> str:

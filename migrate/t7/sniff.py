@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ __all__ = ["check_mode", "sniff"]
 
 _ASCII: Final = re.compile(rb"\s*[0-8][ \t]*\r?\n")
 _LINK: Final = re.compile(rb"[^\s\x00-\x1f]{1,400}\.(t7|net|dat|bin|model|txt)\s?")
-_TEXT: Final = re.compile(rb"[\t\n\v\f\r\x20-\x7e\x80-\xff]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 _TRY_PYTORCH: Final = (
     "this is a file of PyTorch, not of Lua Torch: load it with torch.load of PyTorch"
@@ -83,11 +84,19 @@ def _not_torch(head: bytes, size: int) -> NotTorch:
             offset=0,
             hint="give the file that it names",
         )
-    if _TEXT.fullmatch(head):
+    if _is_text(head):
         return NotTorch(f"this is a text file that begins {_excerpt(head)}", offset=0)
     return NotTorch(
         f"the first bytes ({head[:4].hex(' ')}) are no type tag of a Torch file", offset=0
     )
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROL.search(text)
 
 
 def _excerpt(head: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from migrate.t7 import paths
 from migrate.t7.objects import Function, Storage, Table, Tensor, TorchObject
+from migrate.t7.paths import Trail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,16 +111,16 @@ def _is_module(item: Any) -> bool:
 def _walk(value: Any, stop: Callable[[Any], bool]) -> Iterator[tuple[str, Any, bool]]:
     """Containers with their paths, and whether ``stop`` held there: then nothing inside follows."""
     seen: set[int] = set()
-    stack: list[tuple[Any, tuple[Any, ...] | None]] = [(value, None)]
+    stack: list[tuple[Any, Trail]] = [(value, Trail())]
     while stack:
         item, trail = stack.pop()
         if not isinstance(item, _CONTAINERS) or id(item) in seen:
             continue
         seen.add(id(item))
         stopped = stop(item)
-        yield _path(trail), item, stopped
+        yield str(trail), item, stopped
         if not stopped:
-            inner = [(child, (trail, part)) for part, child in _children(item)]
+            inner = [(child, trail.then(step)) for step, child in _children(item)]
             stack.extend(reversed(inner))
 
 
@@ -136,11 +137,3 @@ def _children(item: Any) -> Iterator[tuple[str, Any]]:
         yield ".upvalues", item.upvalues
     elif isinstance(item, Tensor):
         yield ".storage", item.storage
-
-
-def _path(trail: tuple[Any, ...] | None) -> str:
-    parts: list[str] = []
-    while trail is not None:
-        trail, part = trail
-        parts.append(part)
-    return paths.join(parts[::-1])
