@@ -111,6 +111,9 @@ def _merge(first: Consumer, second: Consumer) -> Consumer:
 
 _FOLLOW: dict[str, Callable[[Module, Sequence[Module]], Consumer]] = {
     "nn.Sequential": _sequential,
+    "nn.Maxout": _sequential,
+    "nn.DontCast": _sequential,
+    "nn.NaN": _sequential,
     "nn.Decorator": _sequential,
     "nn.NoBackprop": _sequential,
     "modules.FullSparseLayer": _sequential,

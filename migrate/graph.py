@@ -9,6 +9,7 @@ and short class name, from the root down. The root's own path is empty.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -269,15 +270,22 @@ def _join(path: str, position: int | str, child: TorchObject) -> str:
 def _wiring_of(obj: TorchObject, path: str) -> tuple[Step, ...]:
     if obj.class_name != GRAPH_CLASS:
         return ()
-    try:
+    with _named(path):
         return wiring(obj.get("forwardnodes"), obj.get("outnode"))
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    try:
+        yield
     except WiringError as error:
         raise GraphError(f"{path or '(root)'}: {error}") from None
 
 
 def _modules_of(obj: TorchObject, path: str) -> list[TorchObject]:
     if obj.class_name == GRAPH_CLASS:  # files of 2014 have no table of modules
-        return modules_of(obj.get("forwardnodes"))
+        with _named(path):
+            return modules_of(obj.get("forwardnodes"))
     table = obj.get("modules")
     if table is None:
         return []
@@ -317,6 +325,35 @@ def walk(module: Module) -> Iterator[Module]:
         seen.add(id(current))
         yield current
         stack.extend(reversed((*current.children, *current.links.values())))
+
+
+def map_children(module: Module, count: int) -> tuple[Module, ...]:
+    """The children that ``nn.MapTable`` has for a table of ``count`` entries.
+
+    Those of the file come first. What is missing is the first child once more, or, where the
+    children are not shared, copies of it with tensors of their own.
+    """
+    known, first = module.children[:count], module.children[0]
+    missing = range(len(known), count)
+    if module.flag("shared", True):
+        return (*known, *(first for _ in missing))
+    return (*known, *(_copied(first, {}) for _ in missing))
+
+
+def _copied(module: Module, storages: dict[int, Storage]) -> Module:
+    """The same modules over copies of their storages."""
+
+    def storage(of: Storage | None) -> Storage | None:
+        if of is not None and id(of) not in storages:
+            storages[id(of)] = Storage(of.class_name, of.data.copy())
+        return None if of is None else storages[id(of)]
+
+    return replace(
+        module,
+        tensors={n: replace(t, storage=storage(t.storage)) for n, t in module.tensors.items()},
+        children=tuple(_copied(child, storages) for child in module.children),
+        links={name: _copied(link, storages) for name, link in module.links.items()},
+    )
 
 
 def with_fields(root: Module, changes: Mapping[str, Mapping[str, Any]]) -> Module:
