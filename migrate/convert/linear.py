@@ -1,15 +1,18 @@
-"""``nn.Linear``."""
+"""Linear maps."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from migrate.context import Context
-from migrate.graph import Module
+from deepbird_v2.layers.partial_dense import PartialDense
+from migrate.graph import Module, walk
 from migrate.registry import converts
-from migrate.weights import TRANSPOSE
+from migrate.weights import TRANSPOSE, reshape
+
+if TYPE_CHECKING:
+    from migrate.context import Context
 
 
 @converts("nn.Linear")
@@ -23,4 +26,20 @@ def linear(ctx: Context, m: Module, x: Any) -> Any:
     ctx.bind(m, "weight", dense.kernel, TRANSPOSE)
     if "bias" in m.tensors:
         ctx.bind(m, "bias", dense.bias)
+    return y
+
+
+@converts("nn.PartialLinear")
+def partial_linear(ctx: Context, m: Module, x: Any) -> Any:
+    """Dense of which only the outputs of the file's partition are computed."""
+    table = next(link for link in walk(m) if "weight" in link.tensors)
+    units = table.tensors["weight"].size[0]
+    chosen = [column - 1 for column in m.integers("partition")]
+    layer = ctx.layer(
+        m, PartialDense, units, None if chosen == list(range(units)) else chosen, "bias" in m
+    )
+    y = layer(x)
+    ctx.bind(table, "weight", layer.kernel, TRANSPOSE)
+    if "bias" in m:
+        ctx.bind(m, "bias", layer.bias, reshape(units))
     return y
