@@ -59,7 +59,7 @@ void append_utf16(std::string& out, Text text) {
                       : (lead & 0xf0) == 0xe0 ? 2
                       : (lead & 0xf8) == 0xf0 ? 3
                                               : -1;
-    uint32_t code = extra == 0 ? lead : lead & (0x3f >> extra);
+    uint32_t code = extra > 0 ? lead & (0x3f >> extra) : lead;
     bool good = extra >= 0 && at + extra < text.size;
     for (int i = 1; good && i <= extra; ++i) {
       const uint8_t byte = text.data[at + i];
