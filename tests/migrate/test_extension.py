@@ -6,11 +6,12 @@ from itertools import count
 
 import numpy as np
 import pytest
+from torch_objects import linear, module
 
 import migrate
 from migrate import aliases, extension, registry
 from migrate.extension import ExtensionError, load_extension
-from migrate.t7.objects import Storage, Table, Tensor, TorchObject
+from migrate.t7.objects import TorchObject
 from verify import oracle
 from verify.oracle import base
 
@@ -46,26 +47,9 @@ def package():
             del known[class_name]
 
 
-def tensor(values: np.ndarray) -> Tensor:
-    data = np.ascontiguousarray(values).reshape(-1)
-    strides = tuple(s // values.itemsize for s in np.ascontiguousarray(values).strides)
-    storage = Storage("torch.FloatStorage", data)
-    return Tensor("torch.FloatTensor", values.shape, strides, 0, storage, values.dtype)
-
-
-def module(class_name: str, **fields: object) -> TorchObject:
-    return TorchObject(class_name, 1, Table({"_type": "torch.FloatTensor", **fields}))
-
-
 def model(class_name: str) -> TorchObject:
-    rng = np.random.default_rng(5)
-    linear = module(
-        "nn.Linear",
-        weight=tensor(rng.standard_normal((3, 4)).astype(np.float32)),
-        bias=tensor(rng.standard_normal(3).astype(np.float32)),
-    )
-    children = Table({1: linear, 2: module(class_name, factor=2.5)})
-    return module("nn.Sequential", modules=children)
+    dense = linear(np.random.default_rng(5), 4, 3, dtype=np.float32)
+    return module("nn.Sequential", dense, module(class_name, factor=2.5))
 
 
 @pytest.mark.parametrize("spelling", ["Scale", "Scaled"])
