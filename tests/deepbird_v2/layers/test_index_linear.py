@@ -43,7 +43,7 @@ def test_values_are_scaled_by_the_largest_of_their_key_and_clamped():
     before = layer.kernel.numpy()
     y = layer(rows((0, 1, 1.0), (1, 1, -5.0), (2, 3, 7.0), batch=4))
     scaled = np.array([1 * 0.5 + 0.25, -1 + 0.25])[:, None] * [3, 4]
-    expected = np.vstack([scaled, [[7, 8]], [[0, 0]]]) + [0.5, -0.5]
+    expected = np.vstack([scaled, [[7, 8]], [[0, 0]]]) + layer.bias.numpy()
     np.testing.assert_allclose(y, expected, rtol=1e-6)
     np.testing.assert_array_equal(layer.kernel.numpy(), before)
 
@@ -53,7 +53,7 @@ def test_training_raises_the_largest_entry_by_entry():
     y = layer(rows((0, 1, 1.0), (1, 1, -8.0), (1, 1, 4.0), (2, 0, 3.0), batch=3), training=True)
     one, two, three = 1 * 0.5 + 0.25, -1 + 0.25, 4 / 8 + 0.25
     expected = np.array([[one * 3, one * 4], [(two + three) * 3, (two + three) * 4], [1, 2]])
-    np.testing.assert_allclose(y, expected + [0.5, -0.5], rtol=1e-6)
+    np.testing.assert_allclose(y, expected + layer.bias.numpy(), rtol=1e-6)
     kernel = layer.kernel.numpy()
     np.testing.assert_allclose(kernel[1, :LEAD], [8, 1 / 8, 1, 0.25])
     np.testing.assert_allclose(kernel[0, :LEAD], [3, 1 / 3, 1, 0])
