@@ -28,29 +28,32 @@ _SIZE = struct.Struct("<i")
 _HEADER = len(MARKER) + _SIZE.size
 _VERSION, _CLASS, _RECORD = 0x08, 0x12, 0x1A
 _LONGEST_CLASS_NAME = 1022
+_AFTER = {_VERSION: _CLASS, _CLASS: _RECORD, _RECORD: _RECORD}
+_LONGEST_PREFIX = 8  # a tag and the longest length that is read quickly
 # Protocol Buffers wire type -> size, where it is fixed.
 _FIXED = {1: 8, 5: 4}
 
 
 class _Body:
-    """Walks one block's body."""
+    """Walks one block's body and collects its records."""
 
-    def __init__(self, data: bytes | memoryview, start: int, end: int) -> None:
+    def __init__(
+        self, data: bytes, start: int, end: int, starts: list[int], ends: list[int]
+    ) -> None:
         self.data = data
         self.pos = start
         self.end = end
+        self.starts = starts
+        self.ends = ends
 
-    def records(self, strict: bool) -> Iterator[tuple[int, int]]:
-        """Spans of the block's records, up to the first error."""
-        expected = (_VERSION,)
-        after = {_VERSION: (_CLASS,), _CLASS: (_RECORD,), _RECORD: (_RECORD,)}
+    def walk(self, strict: bool) -> None:
+        """Collect the spans of the block's records, up to the first error."""
+        expected = _VERSION
         while self.pos < self.end:
             at = self.pos
             tag = self.varint()
-            if strict and tag not in expected:
-                raise ContainerError(
-                    f"byte {at}: unexpected tag {tag:#x}, expected {expected[0]:#x}"
-                )
+            if strict and tag != expected:
+                raise ContainerError(f"byte {at}: unexpected tag {tag:#x}, expected {expected:#x}")
             if tag == _VERSION:
                 version = self.varint()
                 if version != 1:
@@ -59,11 +62,37 @@ class _Body:
                 start, end = self.span()
                 if strict and end - start > _LONGEST_CLASS_NAME:
                     raise ContainerError(f"byte {at}: class name of {end - start} bytes")
+                self.plain_records()
             elif tag == _RECORD:
-                yield self.span()
+                self.add(*self.span())
             else:
                 self.skip(tag)
-            expected = after.get(tag, expected)
+            expected = _AFTER.get(tag, expected)
+
+    def add(self, start: int, end: int) -> None:
+        """Collect one record."""
+        self.starts.append(start)
+        self.ends.append(end)
+
+    def plain_records(self) -> None:
+        """Collect a run of sound records quickly; whatever is not one is left to `walk`."""
+        data, pos, limit = self.data, self.pos, self.end
+        starts, ends = self.starts, self.ends
+        while limit - pos > _LONGEST_PREFIX and data[pos] == _RECORD:
+            at = pos + 2
+            size = data[pos + 1]
+            shift = 7
+            while size >> shift and shift <= 28:  # the last byte's high bit says: go on
+                size += (data[at] - 1) << shift
+                at += 1
+                shift += 7
+            end = at + size
+            if end > limit or size >> shift:
+                break
+            starts.append(at)
+            ends.append(end)
+            pos = end
+        self.pos = pos
 
     def varint(self) -> int:
         """An unsigned 32-bit number in at most 10 bytes."""
@@ -105,17 +134,15 @@ class _Body:
             raise ContainerError(f"byte {at}: unreadable field with tag {tag:#x}")
 
 
-def _scan(
-    data: bytes | memoryview, strict: bool, errors: list[ContainerError]
-) -> Iterator[tuple[int, int]]:
-    whole = data if isinstance(data, bytes) else bytes(data)
+def _scan(whole: bytes, strict: bool, starts: list[int], ends: list[int]) -> list[ContainerError]:
+    errors: list[ContainerError] = []
     at = whole.find(MARKER)
     while at >= 0 and at + _HEADER <= len(whole):
         (size,) = _SIZE.unpack_from(whole, at + len(MARKER))
         start = at + _HEADER
-        body = _Body(whole, start, min(start + max(size, 0), len(whole)))
+        body = _Body(whole, start, min(start + max(size, 0), len(whole)), starts, ends)
         try:
-            yield from body.records(strict)
+            body.walk(strict)
             if start + size > len(whole):
                 lacking = start + size - len(whole)
                 raise ContainerError(f"byte {at}: truncated: the block lacks {lacking} bytes")
@@ -123,9 +150,10 @@ def _scan(
         except ContainerError as error:
             errors.append(error)
             if strict:
-                return
+                break
             at = start
         at = whole.find(MARKER, at)
+    return errors
 
 
 def scan_blocks(
@@ -144,9 +172,10 @@ def scan_blocks(
     Returns:
         The records before (or, if not strict, around) the errors, and the errors.
     """
-    errors: list[ContainerError] = []
-    spans = np.array(list(_scan(data, strict, errors)), np.int64).reshape(-1, 2)
-    return RecordBuffer(data, spans[:, 0].copy(), spans[:, 1].copy()), tuple(errors)
+    starts: list[int] = []
+    ends: list[int] = []
+    errors = _scan(data, strict, starts, ends)
+    return RecordBuffer(data, np.array(starts, np.int64), np.array(ends, np.int64)), tuple(errors)
 
 
 def read_records(path: str | Path, *, strict: bool = True) -> RecordBuffer:
