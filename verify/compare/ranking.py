@@ -8,6 +8,7 @@ are flips inside the noise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +58,9 @@ def rank(v1: Array, v2: Array, within: Mask, groups: Ints | None = None, k: int 
     weight = 1.0 / (1.0 + _place_from_top(group, v1))
     pairs = size * (size - 1) // 2
     flips, flip_weight = _opposite(group, v1, v2, weight)
-    snapped = np.where(within, v1, v2)
-    real = flips if np.array_equal(snapped, v2) else _opposite(group, v1, snapped, weight)[0]
-    if bool(within.all()):
-        real = np.zeros_like(flips)
+    real = np.zeros_like(flips)
+    if not within.all():
+        real, _ = _opposite(group, v1, np.where(within, v1, v2), weight)
     ties1, weight1 = _ties(group, weight, v1)
     ties2, weight2 = _ties(group, weight, v2)
     both, weight_both = _ties(group, weight, v1, v2)
@@ -88,10 +88,10 @@ def ndcg(scores: Array, gains: Array, groups: Ints | None = None, k: int = 10) -
     """
     group = np.zeros(len(scores), np.int64) if groups is None else groups
     discount = _discounts(group, k)
-    order = np.lexsort((-scores.astype(np.float64), group))
+    order = _sorted(group, -scores.astype(np.float64))
     run = _runs(group[order], scores[order])
     mean_gain = (np.bincount(run, gains[order]) / np.bincount(run))[run]
-    ideal_order = np.lexsort((-gains, group))
+    ideal_order = _sorted(group, -gains)
     dcg = np.bincount(group[order], mean_gain * discount)
     ideal = np.bincount(group[ideal_order], gains[ideal_order] * discount)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -118,14 +118,14 @@ def _tau(pairs: Array, ties1: Array, ties2: Array, both: Array, opposite: Array)
 
 def _ties(group: Ints, weight: Floats, *scores: Array) -> tuple[Ints, Floats]:
     """Count tied pairs a group, and sum their weights."""
-    order = np.lexsort((*scores, group))
+    order = _sorted(group, *scores)
     run = _runs(group[order], *(score[order] for score in scores))
     count = np.bincount(run)
     owner = group[order][np.concatenate(([0], np.cumsum(count)))[:-1]]
     groups = int(group.max()) + 1
     pairs = np.bincount(owner, count * (count - 1) // 2, groups)
-    weights = np.bincount(owner, (count - 1) * np.bincount(run, weight[order]), groups)
-    return np.rint(pairs).astype(np.int64), weights
+    weights = np.bincount(owner, (count - 1.0) * np.bincount(run, weight[order]), groups)
+    return np.rint(pairs).astype(np.int64), weights.astype(np.float64)
 
 
 def _runs(*keys: Array) -> Ints:
@@ -138,7 +138,7 @@ def _runs(*keys: Array) -> Ints:
 
 def _place_from_top(group: Ints, scores: Array) -> Floats:
     """Return each row's place in its group, 0 for the highest; ties share their mean place."""
-    order = np.lexsort((-scores.astype(np.float64), group))
+    order = _sorted(group, -scores.astype(np.float64))
     run = _runs(group[order], scores[order])
     starts = np.concatenate(([0], np.cumsum(np.bincount(group))))[:-1]
     place = np.arange(len(group)) - starts[group[order]]
@@ -154,34 +154,56 @@ def _opposite(group: Ints, v1: Array, v2: Array, weight: Floats) -> tuple[Ints, 
     permutation whose inversions are exactly those pairs. Inversions are counted bit by bit from
     the top: among ranks that agree in all higher bits, each 1 that stands before a 0 is one.
     """
-    order = np.lexsort((v2, v1, group))
-    weight, owner = weight[order], group[order]
-    by_rank = np.lexsort((v2[order], owner))
-    rank_ = np.empty(len(order), np.int64)
-    rank_[by_rank] = np.arange(len(order))
+    order = _sorted(group, v1, v2)
+    weight, owner = weight[order], group[order].astype(np.int32)
+    ranks = np.empty(len(order), np.int32)
+    ranks[_sorted(owner, v2[order])] = np.arange(len(order), dtype=np.int32)
     groups = int(group.max()) + 1
     count, mass = np.zeros(groups, np.int64), np.zeros(groups)
-    for bit in reversed(range(max(1, int(len(order) - 1).bit_length()))):
-        ones = (rank_ >> bit) & 1
+    position = np.arange(len(order), dtype=np.int32)
+    for bit in reversed(range(int(len(order) - 1).bit_length())):
+        one = (ranks >> bit & 1).astype(np.bool_)
         # the ranks are a permutation, so that the values of a block are its positions, too
-        start = (rank_ >> (bit + 1)) << (bit + 1)
-        ones_before = np.cumsum(ones) - ones
-        mass_before = np.cumsum(ones * weight) - ones * weight
-        zero = ones == 0
-        here = ones_before - ones_before[start]
-        count += np.bincount(owner, zero * here, groups).astype(np.int64)
-        mass += np.bincount(
-            owner, zero * (mass_before - mass_before[start] + here * weight), groups
-        )
-        zeros_before = np.arange(len(order)) - start - here
-        block_half = start + (1 << bit)
-        target = np.where(zero, start + zeros_before, block_half + here)
-        moved = np.empty_like(rank_)
-        moved[target] = rank_
-        new_weight, new_owner = np.empty_like(weight), np.empty_like(owner)
-        new_weight[target], new_owner[target] = weight, owner
-        rank_, weight, owner = moved, new_weight, new_owner
+        start = ranks >> (bit + 1) << (bit + 1)
+        ones_before = _sum_before(one, np.int32)
+        mass_before = _sum_before(np.where(one, weight, 0.0), np.float64)
+        ones_here = ones_before - ones_before[start]
+        zero = np.flatnonzero(~one)
+        hits, block = ones_here[zero], start[zero]
+        count += _per_group(owner[zero], hits, groups).astype(np.int64)
+        masses = mass_before[zero] - mass_before[block] + hits * weight[zero]
+        mass += _per_group(owner[zero], masses, groups)
+        # zeros of a block move before its ones, both in their order
+        target = np.where(one, start + (1 << bit) + ones_here, position - ones_here)
+        ranks, weight = _moved(ranks, target), _moved(weight, target)
+        if groups > 1:
+            owner = _moved(owner, target)
     return count, mass
+
+
+def _sorted(group: Array, *keys: Array) -> Ints:
+    """Order rows by group, then by the keys; the first key counts most, ties keep file order."""
+    several = (group,) if group.size and group.max() else ()
+    if not several and len(keys) == 1:
+        return np.argsort(keys[0], kind="stable")
+    return np.lexsort((*reversed(keys), *several))
+
+
+def _sum_before(values: Array, dtype: Any) -> Array:
+    total = np.cumsum(values, dtype=dtype)
+    return np.asarray(total - values)
+
+
+def _per_group(owner: Array, values: Array, groups: int) -> Array:
+    if groups == 1:
+        return np.asarray([values.sum(dtype=np.float64)])
+    return np.bincount(owner, values, groups)
+
+
+def _moved(values: Array, target: Array) -> Array:
+    out = np.empty_like(values)
+    out[target] = values
+    return out
 
 
 def _topk_overlap(group: Ints, v1: Array, v2: Array, k: int) -> Floats:
@@ -193,7 +215,7 @@ def _topk_overlap(group: Ints, v1: Array, v2: Array, k: int) -> Floats:
 
 def _top(group: Ints, scores: Array, k: int) -> Mask:
     """Mark the k highest of each group and everything tied with the last of them."""
-    order = np.lexsort((-scores.astype(np.float64), group))
+    order = _sorted(group, -scores.astype(np.float64))
     size = np.bincount(group)
     starts = np.concatenate(([0], np.cumsum(size)))[:-1]
     edge = scores[order][starts + np.minimum(size, k) - 1]

@@ -28,6 +28,7 @@ class ValueResult:
 
     Attributes:
         passed: Whether the tolerance (with its outlier budget) and the NaN/Inf pattern hold.
+        values_passed: Whether the tolerance holds where both sides are finite.
         count: Elements compared, including those not finite.
         mismatched: Finite elements beyond the tolerance.
         budget: Mismatched elements the tolerance accepts.
@@ -46,6 +47,7 @@ class ValueResult:
     """
 
     passed: bool
+    values_passed: bool
     count: int
     mismatched: int
     budget: int
@@ -75,19 +77,13 @@ class ValueResult:
         return asdict(self)
 
     def sentence(self) -> str:
-        """Say in one sentence what decided."""
-        if self.nonfinite_mismatched:
-            return (
-                f"NaN or Inf differs in {self.nonfinite_mismatched} of {self.count} values, "
-                f"first at {self.nonfinite_index}"
-            )
+        """Say in one sentence how the finite values came out."""
         if self.worst_index is None:
-            return f"{self.count} values, none of them finite"
-        share = f"{self.mismatched} of {self.count} values beyond the tolerance"
-        allowance = f" (budget {self.budget})" if self.budget else ""
+            return f"{self.count:,} values, none of them finite"
+        allowance = f" (budget {self.budget:,})" if self.budget else ""
         return (
-            f"{share}{allowance}; worst |d| = {self.worst_abs:.3g} at {self.worst_index}, "
-            f"allowed {self.worst_allowed:.3g}"
+            f"{self.mismatched:,} of {self.count:,} values beyond the tolerance{allowance}; "
+            f"worst |d| = {self.worst_abs:.3g} where {self.worst_allowed:.3g} is allowed"
         )
 
 
@@ -143,6 +139,7 @@ def measure(
     bad_count = int(np.count_nonzero(bad_pattern))
     return ValueResult(
         passed=bad_count == 0 and bool(in_budget),
+        values_passed=bool(in_budget),
         count=ref.size,
         mismatched=mismatched,
         budget=budget,
