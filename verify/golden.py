@@ -246,7 +246,7 @@ def _model_statistics(case: Case) -> Pairs:
     modules = _with_statistics(case)
     with _unchanged(case.converted):
         case.converted(case.inputs, training=True)
-        now = {b.path: np.array(b.variable) for b in case.converted.report.bindings}
+        now = {b.path: b.variable.numpy() for b in case.converted.report.bindings}
     for i, (module, moved) in enumerate(zip(modules, case.load("bn_after_train"), strict=True), 1):
         for name in ("running_mean", "running_var"):
             yield f"{name}[{i}]", moved[name], now[f"{module.path}.{name}".lstrip(".")]
