@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from deepbird_v2.data import _lzo1x
 from deepbird_v2.data import _tensor_walk as tensors
 from deepbird_v2.data import _wire as w
 from deepbird_v2.data._jhash import jhash_many
-from deepbird_v2.data._lzo1x import lzo1x_decompress
 from deepbird_v2.data._murmur import name_hash
 from deepbird_v2.data.errors import DecodeError
 
@@ -348,6 +348,25 @@ def _position(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.i
     at = np.minimum(np.searchsorted(wanted[order], ids), len(wanted) - 1)
     found = order[at]
     return np.where(wanted[found] == ids, found, -1)
+
+
+def lzo1x_decompress(data: bytes, size: int) -> bytes:
+    """Decompress one LZO1X block of at most `size` bytes.
+
+    liblzo2 is three hundred times faster than Python; what it refuses is read again for its error.
+
+    Raises:
+        ContainerError: The block is damaged.
+    """
+    try:
+        import lzo
+    except ImportError:
+        return _lzo1x.lzo1x_decompress(data, size)
+    try:
+        unpacked: bytes = lzo.decompress(data, False, size)
+    except lzo.error:
+        return _lzo1x.lzo1x_decompress(data, size)
+    return unpacked
 
 
 def name_hashes(names: list[bytes]) -> NDArray[np.int64]:

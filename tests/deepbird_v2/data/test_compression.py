@@ -64,6 +64,16 @@ def test_damaged_lzo_is_the_same_from_both_cores(
     assert attempt(native.lzo1x_decompress) == attempt(lzo1x_decompress)
 
 
+@pytest.mark.parametrize("size", [0, 1, 10])
+def test_the_twin_without_the_library_gives_the_same(size: int) -> None:
+    from deepbird_v2.data import _fallback
+
+    packed = lzo.compress(b"a" * size, 1, False)
+    assert _fallback.lzo1x_decompress(packed, size) == lzo1x_decompress(packed, size)
+    with pytest.raises(ContainerError):
+        _fallback.lzo1x_decompress(packed[:-1], size)
+
+
 def test_far_matches() -> None:
     """Matches of every distance class, up to 48 KiB."""
     import random
