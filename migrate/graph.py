@@ -27,6 +27,7 @@ __all__ = [
     "Module",
     "Parameter",
     "build",
+    "is_criterion",
     "module_path",
     "parameters",
     "use",
@@ -37,10 +38,17 @@ __all__ = [
 # What forward and backward leave behind. It is never needed, and saved models may lack it.
 SCRATCH = frozenset({"output", "gradInput", "gradWeight", "gradBias", "finput", "fgradInput"})
 
+# Criteria that are not called so.
+CRITERIA = frozenset({"nn.CriterionTable", "nn.L1Cost"})
+
+# Where a module keeps others: a container, and a criterion made of criteria.
+CHILD_TABLES = ("modules", "criterions")
+
 # Classes whose `parameters()` is not the usual (weight, bias).
 PARAMETER_FIELDS: Mapping[str, tuple[str, ...]] = {
     "nn.LinearWeightNorm": ("v", "g", "bias"),
     "nn.WeightNorm": ("v", "g", "bias"),
+    "nn.WeightedMSECriterion": (),
     "nn.WeightedEuclidean": ("weight", "diagCov"),
 }
 USUAL_PARAMETERS = ("weight", "bias")
@@ -71,7 +79,7 @@ class Module:
         version: of the class header in the file; None where there was none.
         fields: everything but tensors, child modules and scratch buffers; tables as in the file.
         tensors: tensor fields; views of the file.
-        children: the modules of the ``modules`` table, in order.
+        children: the modules of the ``modules`` (or ``criterions``) table, in order.
         links: modules under other fields (``pooling`` of an unpooling module).
         wiring: of ``nn.gModule``: how its children are wired.
     """
@@ -236,7 +244,7 @@ class _Builder:
                     fields[name] = value
                 elif id(value) not in self.open:  # a reference upwards adds nothing
                     links[name] = self.module(value, _join(path, name, value))
-            elif name not in unread and name != "modules":
+            elif name not in unread and name not in CHILD_TABLES:
                 fields[name] = value
         made = Module(
             path=path,
@@ -286,13 +294,19 @@ def _modules_of(obj: TorchObject, path: str) -> list[TorchObject]:
     if obj.class_name == GRAPH_CLASS:  # files of 2014 have no table of modules
         with _named(path):
             return modules_of(obj.get("forwardnodes"))
-    table = obj.get("modules")
-    if table is None:
+    name = next((name for name in CHILD_TABLES if obj.get(name) is not None), None)
+    if name is None:
         return []
+    table = obj.get(name)
     children = table.sequence() if isinstance(table, Table) else None
     if children is None or not all(isinstance(child, TorchObject) for child in children):
-        raise GraphError(f"{path or '(root)'}: 'modules' should list modules 1..n")
+        raise GraphError(f"{path or '(root)'}: {name!r} should list modules 1..n")
     return children
+
+
+def is_criterion(module: Module) -> bool:
+    """Whether the module compares an input with a target."""
+    return module.short_class.endswith("Criterion") or module.class_name in CRITERIA
 
 
 def use(path: str, earlier: Container[str]) -> str:

@@ -215,8 +215,21 @@ def _oracle_intermediates(case: Case) -> Pairs:
     return _children(case, {path: output for path, (_, output) in traced.items()})
 
 
+def _loss(case: Case) -> Any:
+    """The loss, a Lua number, in the type that it was computed in."""
+    return np.asarray(case.load("loss"), first_float(case.inputs))
+
+
+def first_float(value: Any) -> Any:
+    """The type of the first floating array in nested lists; float64 without one."""
+    if isinstance(value, list):
+        kinds = [first_float(entry) for entry in value if isinstance(entry, list | np.ndarray)]
+        return next((kind for kind in kinds if kind == np.float32), np.dtype(np.float64))
+    return value.dtype
+
+
 def _oracle_loss(case: Case) -> Pairs:
-    yield "loss", case.load("loss"), oracle.forward(case.module, case.inputs)
+    yield "loss", _loss(case), oracle.forward(case.module, case.inputs)
     if case.has("grad_input"):
         yield (
             "grad_input",
@@ -285,7 +298,7 @@ def _children(case: Case, outputs: dict[str, Any]) -> Pairs:
 
 
 def _model_loss(case: Case) -> Pairs:
-    yield "loss", case.load("loss"), case.converted(case.inputs)
+    yield "loss", _loss(case), case.converted(case.inputs)
     if case.has("grad_input"):
         got = case.converted.gradients(case.inputs, 1.0)[0]
         yield "grad_input", case.load("grad_input"), got
