@@ -20,7 +20,7 @@ from thriftpy2.transport.memory import TCyMemoryBuffer
 
 from deepbird_v2.data import FeatureConfig, decode_batch, idl_path
 from deepbird_v2.data.backend import backend
-from deepbird_v2.data.config import Feature
+from deepbird_v2.data.features import Feature
 
 if TYPE_CHECKING:
     from collections.abc import Callable

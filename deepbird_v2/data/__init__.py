@@ -9,10 +9,11 @@ from __future__ import annotations
 from deepbird_v2.data.backend import backend
 from deepbird_v2.data.batch import Batch
 from deepbird_v2.data.block_format import open_records, read_records, write_records
-from deepbird_v2.data.config import DecodeMode, Feature, FeatureConfig, FeatureKind, Split
+from deepbird_v2.data.config import FeatureConfig
 from deepbird_v2.data.decode import decode_batch, decode_requests
 from deepbird_v2.data.errors import ContainerError, DataError, DecodeError
 from deepbird_v2.data.feature_ids import discrete_keys, feature_id, feature_ids, string_keys
+from deepbird_v2.data.features import DecodeMode, Feature, FeatureKind, Split
 from deepbird_v2.data.idl import idl_path
 from deepbird_v2.data.records import RecordBuffer
 from deepbird_v2.data.responses import (

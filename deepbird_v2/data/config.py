@@ -4,62 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from deepbird_v2.data.errors import DataError
 from deepbird_v2.data.feature_ids import feature_id
+from deepbird_v2.data.features import (
+    DecodeMode,
+    Feature,
+    FeatureKind,
+    Split,
+    check_unique,
+    expand,
+    make_splits,
+)
 from deepbird_v2.data.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _VERSION: Final = 1
-_REGEX_SIGNS: Final = re.compile(r"[\\^$*+?()\[\]{}|]")
-
-
-class FeatureKind(IntEnum):
-    """The wire field a feature travels in; the values of `Batch.kind`."""
-
-    BINARY = 1
-    CONTINUOUS = 2
-    DISCRETE = 3
-    STRING = 4
-    SPARSE_BINARY = 5
-    SPARSE_CONTINUOUS = 6
-
-
-class DecodeMode(IntEnum):
-    """How the key of a sparse continuous element is made.
-
-    VALUE_NAME hashes the element's name alone, so equal names in two features collide; it is the
-    default of the published v2 runtime. FEATURE_AND_VALUE_NAME mixes the feature's id with the
-    name, as v1 models do.
-    """
-
-    VALUE_NAME = 0
-    FEATURE_AND_VALUE_NAME = 1
-
-
-@dataclass(frozen=True, order=True)
-class Feature:
-    """A feature: its id, and what else is known of it."""
-
-    id: int
-    name: str | None = None
-    kind: FeatureKind | None = None
-
-
-@dataclass(frozen=True)
-class Split:
-    """A named group of features that feeds one tower of a split model."""
-
-    name: str
-    ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +51,7 @@ class FeatureConfig:
 
     def __post_init__(self) -> None:
         for what in ("features", "labels", "weights"):
-            _check_unique(what, getattr(self, what))
+            check_unique(what, getattr(self, what))
         known = set(self.ids)
         for split in self.splits:
             stranger = next((id_ for id_ in split.ids if id_ not in known), None)
@@ -166,13 +132,13 @@ class FeatureConfig:
             name: Feature(feature_id(name), name, kind)
             for kind, patterns in named.items()
             for pattern in patterns
-            for name in _expand(pattern, names)
+            for name in expand(pattern, names)
         }
         return cls(
             features=tuple(features.values()),
             labels=tuple(Feature(feature_id(name), name) for name in labels),
             weights=tuple(Feature(feature_id(name), name) for name in weights),
-            splits=_splits(features.values(), splits),
+            splits=make_splits(features.values(), splits),
             decode_mode=decode_mode,
             default_label=default_label,
         )
@@ -212,12 +178,12 @@ class FeatureConfig:
         features = {
             name: Feature(ids[name], name, FeatureKind.CONTINUOUS if name in continuous else None)
             for pattern in patterns
-            for name in _expand(pattern, list(ids))
+            for name in expand(pattern, list(ids))
         }
         return cls(
             features=tuple(features.values()),
             labels=tuple(Feature(ids.get(name, feature_id(name)), name) for name in label),
-            splits=_splits(features.values(), splits),
+            splits=make_splits(features.values(), splits),
             decode_mode=decode_mode,
             default_label=default_label,
         )
@@ -286,41 +252,3 @@ class FeatureConfig:
         except ValueError as error:
             raise DataError(f"{path}: not JSON: {error}") from error
         return cls.from_json(content)
-
-
-def _check_unique(what: str, features: tuple[Feature, ...]) -> None:
-    seen: dict[int, Feature] = {}
-    for feature in features:
-        if feature.id in seen:
-            names = (feature.name, seen[feature.id].name)
-            raise DataError(f"{what}: id {feature.id} appears twice, as {names[1]!r}, {names[0]!r}")
-        seen[feature.id] = feature
-
-
-def _expand(pattern: str, universe: list[str] | None) -> list[str]:
-    """The names a name or regular expression stands for."""
-    if universe is None:
-        if _REGEX_SIGNS.search(pattern):
-            raise DataError(
-                f"{pattern!r} looks like a regular expression: pass universe= with every name"
-            )
-        return [pattern]
-    if pattern in universe:
-        return [pattern]
-    found = [name for name in universe if re.fullmatch(pattern, name)]
-    if not found:
-        raise DataError(f"{pattern!r} matches none of the {len(universe)} known feature names")
-    return found
-
-
-def _splits(
-    features: Iterable[Feature], splits: Iterable[tuple[str, Sequence[str]]]
-) -> tuple[Split, ...]:
-    every = list(features)
-    return tuple(
-        Split(
-            name,
-            tuple(f.id for f in every if any(re.search(p, f.name or "") for p in patterns)),
-        )
-        for name, patterns in splits
-    )

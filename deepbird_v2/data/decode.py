@@ -8,8 +8,9 @@ import numpy as np
 
 from deepbird_v2.data.backend import core
 from deepbird_v2.data.batch import Batch
-from deepbird_v2.data.config import DecodeMode, FeatureConfig
+from deepbird_v2.data.config import FeatureConfig
 from deepbird_v2.data.errors import DecodeError
+from deepbird_v2.data.features import DecodeMode
 from deepbird_v2.data.records import RecordBuffer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from deepbird_v2.data.config import FeatureKind
+from deepbird_v2.data.features import FeatureKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

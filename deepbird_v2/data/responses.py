@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deepbird_v2.data.backend import core
-from deepbird_v2.data.config import FeatureKind
 from deepbird_v2.data.errors import DecodeError
+from deepbird_v2.data.features import FeatureKind
 from deepbird_v2.data.records import RecordBuffer
 
 _PAIR = np.dtype([("id", ">i8"), ("value", ">f8")])
