@@ -38,7 +38,7 @@ class PredictionSet:
         groups: Arrow array [rows] of what a ranking belongs to (a request); None without.
         source: What it came from, for reports.
         sha256: Of the file, hexadecimal; empty for data from memory.
-        has_dtypes: False for text, which says nothing about precision.
+        has_dtypes: False for text and records, which do not say what precision was computed in.
         ignored: Columns that hold no numbers.
     """
 
@@ -243,7 +243,8 @@ def _records(path: Path, _texts: set[str]) -> _Columns:
     from deepbird_v2.data import decode_predictions, read_records
 
     predictions = decode_predictions(read_records(path))
-    return {str(feature): predictions[feature] for feature in sorted(predictions)}, True
+    # the wire knows doubles alone, whatever precision the model computed in
+    return {str(feature): predictions[feature] for feature in sorted(predictions)}, False
 
 
 def _from_columns(

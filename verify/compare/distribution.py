@@ -16,9 +16,9 @@ from verify.compare.values import Array, Floats
 # bin is neither skipped nor infinite.
 PSI_BINS = 10
 PSI_SMOOTHING = 0.5
-PERMUTATIONS = 200
+PERMUTATIONS = 100
 # Baselines of larger sets are taken from this many evenly spaced order statistics of each side.
-BASELINE_ROWS = 5_000
+BASELINE_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,25 +55,54 @@ def rank(v1: Array, v2: Array, within: Mask, groups: Ints | None = None, k: int 
     """
     group = np.zeros(len(v1), np.int64) if groups is None else groups
     size = np.bincount(group)
-    weight = 1.0 / (1.0 + _place_from_top(group, v1))
+    first, second = _levels(group, v1), _levels(group, v2)
+    weight = 1.0 / (1.0 + _place_from_top(first, size))
     pairs = size * (size - 1) // 2
-    flips, flip_weight = _opposite(group, v1, v2, weight)
+    flips, flip_weight, both, weight_both = _opposite(group, first, second, weight)
     real = np.zeros_like(flips)
     if not within.all():
-        real, _ = _opposite(group, v1, np.where(within, v1, v2), weight)
-    ties1, weight1 = _ties(group, weight, v1)
-    ties2, weight2 = _ties(group, weight, v2)
-    both, weight_both = _ties(group, weight, v1, v2)
+        real, *_ = _opposite(group, first, _levels(group, np.where(within, v1, v2)), weight)
+    ties1, weight1 = _ties(first, weight, len(size))
+    ties2, weight2 = _ties(second, weight, len(size))
     # every pair carries the sum of its items' weights
     total_weight = (size - 1) * np.bincount(group, weight)
     return Ranking(
         size=size,
         kendall_tau=_tau(pairs, ties1, ties2, both, flips),
         weighted_tau=_tau(total_weight, weight1, weight2, weight_both, flip_weight),
-        topk_overlap=_topk_overlap(group, v1, v2, k),
+        topk_overlap=_topk_overlap(group, first, second, size, k),
         flips=flips,
         real_flips=real,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """Distinct scores of all groups, numbered in ascending order of group, then score.
+
+    Attributes:
+        of_row: Level of each row.
+        size: Rows at each level.
+        group: Group of each level.
+    """
+
+    of_row: Ints
+    size: Ints
+    group: Ints
+
+
+def _levels(group: Ints, scores: Array) -> _Levels:
+    order = np.argsort(scores)
+    of_row = np.empty(len(scores), np.int64)
+    of_row[order] = _runs(scores[order])
+    if group.any():
+        key = group * len(scores) + of_row
+        order = np.argsort(key)
+        of_row[order] = _runs(key[order])
+    size = np.bincount(of_row)
+    owner = np.zeros(len(size), np.int64)
+    owner[of_row] = group
+    return _Levels(of_row, size, owner)
 
 
 def ndcg(scores: Array, gains: Array, groups: Ints | None = None, k: int = 10) -> Floats:
@@ -88,10 +117,10 @@ def ndcg(scores: Array, gains: Array, groups: Ints | None = None, k: int = 10) -
     """
     group = np.zeros(len(scores), np.int64) if groups is None else groups
     discount = _discounts(group, k)
-    order = _sorted(group, -scores.astype(np.float64))
+    order = np.lexsort((-scores.astype(np.float64), group))
     run = _runs(group[order], scores[order])
     mean_gain = (np.bincount(run, gains[order]) / np.bincount(run))[run]
-    ideal_order = _sorted(group, -gains)
+    ideal_order = np.lexsort((-gains, group))
     dcg = np.bincount(group[order], mean_gain * discount)
     ideal = np.bincount(group[ideal_order], gains[ideal_order] * discount)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -116,16 +145,12 @@ def _tau(pairs: Array, ties1: Array, ties2: Array, both: Array, opposite: Array)
         return np.where(defined, np.clip(concordant_less_opposite / spread, -1, 1), np.nan)
 
 
-def _ties(group: Ints, weight: Floats, *scores: Array) -> tuple[Ints, Floats]:
+def _ties(levels: _Levels, weight: Floats, groups: int) -> tuple[Ints, Floats]:
     """Count tied pairs a group, and sum their weights."""
-    order = _sorted(group, *scores)
-    run = _runs(group[order], *(score[order] for score in scores))
-    count = np.bincount(run)
-    owner = group[order][np.concatenate(([0], np.cumsum(count)))[:-1]]
-    groups = int(group.max()) + 1
-    pairs = np.bincount(owner, count * (count - 1) // 2, groups)
-    weights = np.bincount(owner, (count - 1.0) * np.bincount(run, weight[order]), groups)
-    return np.rint(pairs).astype(np.int64), weights.astype(np.float64)
+    mass = np.bincount(levels.of_row, weight)
+    pairs = np.bincount(levels.group, levels.size * (levels.size - 1) // 2, groups)
+    weights = np.bincount(levels.group, (levels.size - 1.0) * mass, groups)
+    return pairs.astype(np.int64), weights.astype(np.float64)
 
 
 def _runs(*keys: Array) -> Ints:
@@ -136,32 +161,46 @@ def _runs(*keys: Array) -> Ints:
     return np.cumsum(change)
 
 
-def _place_from_top(group: Ints, scores: Array) -> Floats:
+def _place_from_top(levels: _Levels, size: Ints) -> Floats:
     """Return each row's place in its group, 0 for the highest; ties share their mean place."""
-    order = _sorted(group, -scores.astype(np.float64))
-    run = _runs(group[order], scores[order])
-    starts = np.concatenate(([0], np.cumsum(np.bincount(group))))[:-1]
-    place = np.arange(len(group)) - starts[group[order]]
-    out = np.empty(len(group))
-    out[order] = (np.bincount(run, place) / np.bincount(run))[run]
-    return out
+    above = np.cumsum(size)[levels.group] - np.cumsum(levels.size)
+    return np.asarray((above + (levels.size - 1) / 2.0)[levels.of_row], np.float64)
 
 
-def _opposite(group: Ints, v1: Array, v2: Array, weight: Floats) -> tuple[Ints, Floats]:
-    """Count pairs in strictly opposite order a group, and sum their weights.
+def _opposite(
+    group: Ints, first: _Levels, second: _Levels, weight: Floats
+) -> tuple[Ints, Floats, Ints, Floats]:
+    """Count pairs a group in strictly opposite order, and those tied on both sides.
 
-    Rows are put in v1's order (ties in v2's), and v2's ranks in it (ties in file order) become a
-    permutation whose inversions are exactly those pairs. Inversions are counted bit by bit from
-    the top: among ranks that agree in all higher bits, each 1 that stands before a 0 is one.
+    Rows are put in v1's order (ties in v2's), and v2's ranks in it (ties in that order) become a
+    permutation whose inversions are exactly the opposite pairs.
+
+    Returns:
+        Opposite pairs and their weights, pairs tied on both sides and their weights.
     """
-    order = _sorted(group, v1, v2)
-    weight, owner = weight[order], group[order].astype(np.int32)
-    ranks = np.empty(len(order), np.int32)
-    ranks[_sorted(owner, v2[order])] = np.arange(len(order), dtype=np.int32)
-    groups = int(group.max()) + 1
+    rows, groups = len(group), int(group.max()) + 1
+    key = first.of_row * len(second.size) + second.of_row
+    order = np.argsort(key)
+    run = _runs(key[order])
+    size = np.bincount(run)
+    owner = np.zeros(len(size), np.int64)
+    owner[run] = group[order]
+    tied = _ties(_Levels(run, size, owner), weight[order], groups)
+    ranks = np.empty(rows, np.int32)
+    ranks[np.argsort(second.of_row[order] * rows + np.arange(rows))] = np.arange(rows)
+    return *_inversions(ranks, weight[order], group[order].astype(np.int32)), *tied
+
+
+def _inversions(ranks: Array, weight: Floats, owner: Array) -> tuple[Ints, Floats]:
+    """Count the inversions of a permutation a group, and sum their weights.
+
+    Bit by bit from the top: among ranks that agree in all higher bits, each 1 that stands before
+    a 0 is one.
+    """
+    groups = int(owner.max()) + 1
     count, mass = np.zeros(groups, np.int64), np.zeros(groups)
-    position = np.arange(len(order), dtype=np.int32)
-    for bit in reversed(range(int(len(order) - 1).bit_length())):
+    position = np.arange(len(ranks), dtype=np.int32)
+    for bit in reversed(range((len(ranks) - 1).bit_length())):
         one = (ranks >> bit & 1).astype(np.bool_)
         # the ranks are a permutation, so that the values of a block are its positions, too
         start = ranks >> (bit + 1) << (bit + 1)
@@ -181,14 +220,6 @@ def _opposite(group: Ints, v1: Array, v2: Array, weight: Floats) -> tuple[Ints, 
     return count, mass
 
 
-def _sorted(group: Array, *keys: Array) -> Ints:
-    """Order rows by group, then by the keys; the first key counts most, ties keep file order."""
-    several = (group,) if group.size and group.max() else ()
-    if not several and len(keys) == 1:
-        return np.argsort(keys[0], kind="stable")
-    return np.lexsort((*reversed(keys), *several))
-
-
 def _sum_before(values: Array, dtype: Any) -> Array:
     total = np.cumsum(values, dtype=dtype)
     return np.asarray(total - values)
@@ -206,17 +237,13 @@ def _moved(values: Array, target: Array) -> Array:
     return out
 
 
-def _topk_overlap(group: Ints, v1: Array, v2: Array, k: int) -> Floats:
-    top1, top2 = _top(group, v1, k), _top(group, v2, k)
+def _topk_overlap(group: Ints, first: _Levels, second: _Levels, size: Ints, k: int) -> Floats:
+    top1, top2 = _top(first, size, k), _top(second, size, k)
     common = np.bincount(group, top1 & top2)
-    either = np.maximum(np.bincount(group, top1), np.bincount(group, top2))
-    return np.asarray(common / either)
+    return np.asarray(common / np.maximum(np.bincount(group, top1), np.bincount(group, top2)))
 
 
-def _top(group: Ints, scores: Array, k: int) -> Mask:
+def _top(levels: _Levels, size: Ints, k: int) -> Mask:
     """Mark the k highest of each group and everything tied with the last of them."""
-    order = _sorted(group, -scores.astype(np.float64))
-    size = np.bincount(group)
-    starts = np.concatenate(([0], np.cumsum(size)))[:-1]
-    edge = scores[order][starts + np.minimum(size, k) - 1]
-    return np.asarray(scores >= edge[group])
+    above = np.cumsum(size)[levels.group] - np.cumsum(levels.size)
+    return np.asarray((above < k)[levels.of_row])

@@ -49,7 +49,9 @@ class _Axis:
             return [self.low]
         raw = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(raw))
-        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
+        step = next(
+            factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999
+        )
         first, last = math.ceil(self.low / step), math.floor(self.high / step + 1e-9)
         digits = 12 - math.floor(math.log10(step))
         return [round(i * step, digits) for i in range(first, last + 1)]
