@@ -93,7 +93,7 @@ class AsciiCursor:
 
     def read_longs(self, count: int) -> tuple[int, ...]:
         """``count`` C longs."""
-        self._check_count(count, 2, "a run of {} longs")
+        self.check_count(count, 2, "run of longs")
         return tuple(self._integer("a long", 64) for _ in range(count))
 
     def read_short(self) -> int:
@@ -148,7 +148,7 @@ class AsciiCursor:
         """``count`` elements. Bytes and chars stand as they are, everything else as numbers."""
         if dtype.itemsize == 1:
             return np.frombuffer(self.read_bytes(count), dtype)
-        self._check_count(count, 2, "a storage of {} elements")
+        self.check_count(count, 2, "storage")
         data = np.empty(count, dtype)
         filled = 0
         while filled < count:
@@ -189,20 +189,13 @@ class AsciiCursor:
             )
         return wanted
 
-    def check_entries(self, count: int) -> None:
-        """Refuses a table of more entries than the rest of the file can hold."""
-        self._check_count(count, 6, "a table of {} entries")
-
-    def check_values(self, count: int) -> None:
-        """Refuses a list of more values than the rest of the file can hold."""
-        self._check_count(count, 2, "a list of {} values")
-
-    def _check_count(self, count: int, least: int, what: str) -> None:
-        if count < 0:
-            raise BadLength(what.format(count), offset=self.pos)
+    def check_count(self, count: int, least: int, what: str) -> None:
+        """Refuses ``count`` things where the file cannot hold them, at two bytes each."""
         left = self.size - self.pos
-        if count * least > left + 1:
-            raise Truncated(f"{what.format(count)}, {left} bytes are left", offset=self.pos)
+        if count < 0:
+            raise BadLength(f"a {what} of {count}", offset=self.pos)
+        if count * 2 > left + 1:
+            raise Truncated(f"a {what} of {count}, {left} bytes are left", offset=self.pos)
 
     def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:
         """Leaves every entry to the caller: text has no faster way."""

@@ -110,12 +110,14 @@ class BinaryCursor:
         """A string: an int and that many bytes."""
         start = self.pos
         count = self.read_int()
+        end = start + 4 + count
         if count < 0:
             raise BadLength(f"a string of {count} bytes", offset=start)
-        left = self.size - self.pos
-        if count > left:
+        if end > self.size:
+            left = self.size - start - 4
             raise Truncated(f"a string of {count} bytes, {left} are left", offset=start)
-        return self.read_bytes(count).decode("utf-8", "surrogateescape")
+        self.pos = end
+        return self.buffer[start + 4 : end].decode("utf-8", "surrogateescape")
 
     def read_elements(
         self, dtype: np.dtype[Any], count: int, *, is_long: bool
@@ -133,23 +135,19 @@ class BinaryCursor:
         data = np.frombuffer(self.buffer, stored, count, pos)
         return data if stored == dtype else data.astype(dtype)
 
-    def check_entries(self, count: int) -> None:
-        """Refuses a table of more entries than the rest of the file can hold."""
-        self._check_count(count, 12, "a table of {} entries")
-
-    def check_values(self, count: int) -> None:
-        """Refuses a list of more values than the rest of the file can hold."""
-        self._check_count(count, 4, "a list of {} values")
-
-    def _check_count(self, count: int, least: int, what: str) -> None:
+    def check_count(self, count: int, least: int, what: str) -> None:
+        """Refuses ``count`` things of at least so many bytes where the file cannot hold them."""
+        if 0 <= count * least <= self.size - self.pos:
+            return
         if count < 0:
-            raise BadLength(what.format(count), offset=self.pos)
-        if count * least > self.size - self.pos:
-            raise Truncated(
-                f"{what.format(count)}, {self.size - self.pos} bytes are left", offset=self.pos
-            )
+            raise BadLength(f"a {what} of {count}", offset=self.pos)
+        raise Truncated(
+            f"a {what} of {count}, {self.size - self.pos} bytes are left", offset=self.pos
+        )
 
-    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:
+    def read_pairs(  # noqa: C901 - one flat loop: calls inside would double its time
+        self, table: Table, left: int
+    ) -> tuple[int, Any]:
         """Reads entries into ``table`` while keys and values are plain scalars.
 
         It stops before anything else, a damaged entry included, for the caller to read or refuse.
@@ -163,12 +161,6 @@ class BinaryCursor:
         """
         if left >= _RUN and self._numbers_ahead():
             left -= self._read_number_pairs(table, left)
-        return self._read_scalar_pairs(table, left)
-
-    def _read_scalar_pairs(  # noqa: C901 - one flat loop: calls inside would double its time
-        self, table: Table, left: int
-    ) -> tuple[int, Any]:
-        """As ``read_pairs``, entry by entry: the innermost loop of reading a file."""
         buffer, pos, size = self.buffer, self.pos, self.size
         two_ints, one_double = self._two_ints, self._double
         number_key, number_value, low = self._number_key, self._number_value, self._low
@@ -232,11 +224,13 @@ class BinaryCursor:
         """Whether a run of number -> number entries begins here, by its first and its last."""
         tags, width = self._tags, self._record.itemsize
         try:
-            first = tags(self.buffer, self.pos)
-            last = tags(self.buffer, self.pos + (_RUN - 1) * width)
+            key, _, value = tags(self.buffer, self.pos)
+            if key != NUMBER or value != NUMBER:
+                return False
+            key, _, value = tags(self.buffer, self.pos + (_RUN - 1) * width)
         except struct.error:
             return False
-        return all(tag == NUMBER for tag in (first[0], first[2], last[0], last[2]))
+        return bool(key == NUMBER and value == NUMBER)
 
     def _read_number_pairs(self, table: Table, left: int) -> int:
         """Reads a run of number -> number entries at once; returns how many there were."""

@@ -75,11 +75,8 @@ class Cursor(Protocol):
     ) -> np.ndarray[Any, Any]:
         """``count`` elements of a storage, read-only."""
 
-    def check_entries(self, count: int) -> None:
-        """Refuses a table of more entries than the rest of the file can hold."""
-
-    def check_values(self, count: int) -> None:
-        """Refuses a list of more values than the rest of the file can hold."""
+    def check_count(self, count: int, least: int, what: str) -> None:
+        """Refuses ``count`` things of at least so many bytes where the file cannot hold them."""
 
     def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:
         """Reads entries of scalars, see ``BinaryCursor``: how many remain, and the next key."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from migrate.t7 import paths
-from migrate.t7.cursor import BOOLEAN, FUNCTIONS, NIL, NO_KEY, NUMBER, OBJECT, STRING, TABLE, Cursor
+from migrate.t7.cursor import BOOLEAN, FUNCTIONS, NIL, NUMBER, OBJECT, STRING, TABLE, Cursor
 from migrate.t7.elements import ELEMENTS, ElementClass
 from migrate.t7.errors import (
     BadLength,
@@ -17,11 +17,13 @@ from migrate.t7.errors import (
     T7Error,
     UnknownLayout,
 )
+from migrate.t7.frames import LayoutFrame, TableFrame
 from migrate.t7.objects import BoolKey, Function, Storage, Table, Tensor, TorchObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from migrate.t7.frames import Frame
     from migrate.t7.layouts import Layout
 
 __all__ = ["Reader"]
@@ -29,114 +31,8 @@ __all__ = ["Reader"]
 _VERSION: Final = re.compile(r"V (-?\d{1,9})")
 _MOST_DIMENSIONS: Final = 64  # NumPy's own limit
 _LARGEST: Final = 1 << 62
-
-
-class _Frame(Protocol):
-    """A container that is being filled."""
-
-    def fill(self, reader: Reader) -> bool:
-        """Reads on; False when a container inside comes first."""
-
-    def step(self) -> str:
-        """The path from the container to what is being read."""
-
-
-class _TableFrame:
-    __slots__ = ("at_value", "key", "left", "prefix", "table")
-
-    def __init__(self, table: Table, left: int, prefix: str) -> None:
-        self.table = table
-        self.left = left
-        self.prefix = prefix
-        self.key: Any = NO_KEY
-        self.at_value = False
-
-    def step(self) -> str:
-        return self.prefix if self.key is NO_KEY else self.prefix + paths.part(self.key)
-
-    def fill(self, reader: Reader) -> bool:
-        table, frames, cursor = self.table, reader.frames, reader.cursor
-        while self.left:
-            if not self.at_value:
-                self.left, key = cursor.read_pairs(table, self.left)
-                if not self.left:
-                    break
-                self.key = key
-                if key is NO_KEY:
-                    self.key = reader.read_key()
-                self.at_value = True
-                if frames[-1] is not self:
-                    return False
-            value = reader.start()
-            if value is not None:
-                table[self.key] = value
-            self.at_value = False
-            self.left -= 1
-            if frames[-1] is not self:
-                return False
-        return True
-
-
-class _ListFrame:
-    """The values 1..n of a ``list`` step."""
-
-    __slots__ = ("count", "done", "fields")
-
-    def __init__(self, fields: Table, count: int) -> None:
-        self.fields = fields
-        self.count = count
-        self.done = 0
-
-    def step(self) -> str:
-        return f"[{self.done}]"
-
-    def fill(self, reader: Reader) -> bool:
-        while self.done < self.count:
-            self.done += 1
-            value = reader.start()
-            if value is not None:
-                self.fields[float(self.done)] = value
-            if reader.frames[-1] is not self:
-                return False
-        return True
-
-
-class _LayoutFrame:
-    """An object of a class with its own ``write``."""
-
-    __slots__ = ("fields", "next", "steps")
-
-    def __init__(self, fields: Table, steps: Layout) -> None:
-        self.fields = fields
-        self.steps = steps
-        self.next = 0
-
-    def step(self) -> str:
-        name = self.steps[self.next - 1].name if self.next else ""
-        return f".{name}" if name else ""
-
-    def fill(self, reader: Reader) -> bool:
-        cursor = reader.cursor
-        while self.next < len(self.steps):
-            step = self.steps[self.next]
-            self.next += 1
-            if step.kind == "pairs":
-                reader.push_entries(self.fields, cursor.read_long())
-            elif step.kind == "list":
-                count = cursor.read_long()
-                cursor.check_values(count)
-                reader.frames.append(_ListFrame(self.fields, count))
-            elif step.kind == "object":
-                self.fields[step.name] = reader.start()
-            elif step.kind == "bytes":
-                self.fields[step.name] = cursor.read_bytes(step.count)
-            elif step.kind == "string":
-                self.fields[step.name] = cursor.read_text()
-            else:
-                self.fields[step.name] = getattr(cursor, "read_" + step.kind)()
-            if reader.frames[-1] is not self:
-                return False
-        return True
+# Bytes of the shortest entry of a table: a reference and a boolean's head.
+_LEAST_ENTRY: Final = 8
 
 
 class Reader:
@@ -154,7 +50,7 @@ class Reader:
     def __init__(self, cursor: Cursor, layouts: Mapping[str, Layout]) -> None:
         self.cursor = cursor
         self.layouts = layouts
-        self.frames: list[Any] = []
+        self.frames: list[Frame] = []
         self.zero_sizes = False
         self._seen: dict[int, Any] = {}
 
@@ -216,24 +112,27 @@ class Reader:
         index = self.cursor.read_int()
         known = self._seen.get(index)
         if known is not None and not isinstance(known, kinds):
-            raise BadReference(
-                f"index {index} stands for a {paths.kind(known)}, not for {wanted}", offset=at
-            )
+            raise _wrong_kind(index, known, wanted, at)
         return index, known
 
     def _table(self, prefix: str = "") -> Table:
-        index, known = self._known((Table,), "a table")
+        read_int = self.cursor.read_int
+        at = self.cursor.pos
+        index = read_int()
+        known = self._seen.get(index)
         if known is not None:
-            return known
+            if isinstance(known, Table):
+                return known
+            raise _wrong_kind(index, known, "a table", at)
         table = self._seen[index] = Table()
-        self.push_entries(table, self.cursor.read_int(), prefix)
+        self.push_entries(table, read_int(), prefix)
         return table
 
     def push_entries(self, table: Table, count: int, prefix: str = "") -> None:
         """Has ``count`` entries read into ``table`` next."""
-        self.cursor.check_entries(count)
         if count:
-            self.frames.append(_TableFrame(table, count, prefix))
+            self.cursor.check_count(count, _LEAST_ENTRY, "table")
+            self.frames.append(TableFrame(table, count, prefix))
 
     def _function(self, tag: int) -> Function:
         index = None
@@ -263,6 +162,8 @@ class Reader:
     def _class(self) -> tuple[int | None, str]:
         """Version and name of a class; a file from before versions has only the name."""
         first = self.cursor.read_text()
+        if not first.startswith("V "):
+            return None, first
         match = _VERSION.fullmatch(first)
         return (int(match[1]), self.cursor.read_text()) if match else (None, first)
 
@@ -283,7 +184,7 @@ class Reader:
         value = self._seen[index] = TorchObject(name, version)
         layout = self.layouts.get(name)
         if layout is not None:
-            self.frames.append(_LayoutFrame(value.fields, layout))
+            self.frames.append(LayoutFrame(value.fields, layout))
             return value
         at = self.cursor.pos
         if self.cursor.at_end() or self.cursor.read_int() != TABLE:
@@ -333,6 +234,12 @@ class Reader:
         elif storage.class_name != element.partner:
             raise BadTensor(f"a {name} over a {storage.class_name}", offset=at)
         return storage
+
+
+def _wrong_kind(index: int, known: Any, wanted: str, at: int) -> BadReference:
+    return BadReference(
+        f"index {index} stands for a {paths.kind(known)}, not for {wanted}", offset=at
+    )
 
 
 def _check_bounds(
