@@ -12,7 +12,7 @@ import numpy as np
 
 from migrate.context import Context, ConversionError
 from migrate.feed import feed, sources, to_numpy, unfeed
-from migrate.graph import GraphError, Module, parameters, walk
+from migrate.graph import GraphError, Module, is_criterion, parameters, walk
 from migrate.inputs import Dense, Plan, Records, plan
 from migrate.records import attach_splits, find_features, takes_records
 from migrate.registry import declared, missing_message
@@ -71,7 +71,8 @@ class Converted:
         """Torch's ``forward``.
 
         Args:
-            inputs: Torch's form and layout: arrays, nested lists for tables, keys from 1.
+            inputs: Torch's form and layout: arrays, nested lists for tables, keys from 1;
+                [input, target] for a criterion.
             training: training mode.
 
         Returns:
@@ -138,11 +139,18 @@ class Converted:
         )
         grads = [np.asarray(tf.convert_to_tensor(g)) for g in found]
         of_inputs = unfeed(self.plan, inputs, fed, dict(zip(map(id, watched), grads, strict=False)))
+        if is_criterion(self.module):
+            of_inputs = self._of_criterion(of_inputs)
         of_parameters = [
             binding.gradient(grad)
             for binding, grad in zip(self._parameters, grads[len(watched) :], strict=True)
         ]
         return of_inputs, of_parameters
+
+    def _of_criterion(self, grads: Any) -> Any:
+        """The gradient of the input without the target's, which may be in the input's table."""
+        given = grads[0]
+        return given[:1] if self.module.class_name == "nn.CriterionTable" else given
 
 
 def convert(
@@ -174,7 +182,7 @@ def convert(
     if takes_records(module):
         features = features or find_features(source)
         module = attach_splits(module, features)
-    dtype = _dtype(module)
+    dtype = _dtype(module, example_inputs)
     planned = plan(module, example_inputs, dtype)
     title = _title(name, source, module)
     loose, batch = _any_batch(planned)
@@ -285,8 +293,14 @@ def _check_all_used(module: Module, ctx: Context) -> None:
         raise WeightError("two different parameters were put into one variable")
 
 
-def _dtype(module: Module) -> str:
-    """The model's floating type: the first ``_type`` that a module has, else of its parameters."""
+def _dtype(module: Module, example: Any) -> str:
+    """The model's floating type: the first ``_type`` that a module has, else of its parameters.
+
+    A criterion, which has neither, computes in the type of its input.
+    """
+    if is_criterion(module):
+        kinds = {str(d.dtype) for d in _dense(plan(module, example))}
+        return "float32" if "float32" in kinds else "float64"
     types = (m.get("_type") for m in walk(module))
     known = next((kind for kind in types if kind is not None), None)
     if known is not None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from migrate.consumers import Consumer, consumers
-from migrate.graph import GraphError, Module, walk
+from migrate.graph import GraphError, Module, is_criterion, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +125,8 @@ def plan(module: Module, example: Any = None, dtype: str = "float32") -> Plan:
     Raises:
         GraphError: no example, and the first module does not say its input's shape.
     """
+    if is_criterion(module):
+        return _criterion(module, example, dtype)
     planned = _plan(consumers(module), example, dtype)
     if isinstance(planned, Records) and any(
         m.class_name == "modules.SplitLayer" for m in walk(module)
@@ -150,6 +152,13 @@ def _plan(consumer: Consumer, example: Any, dtype: str) -> Plan:
     if isinstance(planned, Dense) and consumer.class_name in _INDEXING:
         return replace(planned, indices=True)
     return planned
+
+
+def _criterion(module: Module, example: Any, dtype: str) -> Plan:
+    """Input and target; a target that is nil is left out."""
+    if not isinstance(example, list | tuple) or len(example) != 2:
+        raise GraphError(f"{module}: a criterion needs an example of [input, target]")
+    return [_of_example(str(module), entry, dtype) for entry in example if entry is not None]
 
 
 def _of_example(what: str, example: Any, dtype: str) -> Plan:
