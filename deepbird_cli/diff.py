@@ -32,17 +32,20 @@ def diff(
 ) -> None:
     """Compare two sets of predictions, joined by id, or by position where neither has ids."""
     with step("comparing", as_json):
-        from verify.diff import diff_files
+        from verify.diff import diff as compare
         from verify.policy import Policy
+        from verify.predictions import load_predictions
 
-        result = diff_files(
-            v1,
-            v2,
-            policy=Policy.load(policy),
-            columns=column,
-            id_column=id_column,
-            label_column=label_column,
-            group_column=group_column,
+        options = {
+            "id_column": id_column,
+            "label_column": label_column,
+            "group_column": group_column,
+        }
+        result = compare(
+            load_predictions(v1, **options),
+            load_predictions(v2, **options),
+            Policy.load(policy),
+            {name: name for name in column} if column else None,
             command=shlex.join(["deepbird", *sys.argv[1:]]),
         )
     finish(result, report, as_json)

@@ -15,7 +15,9 @@ __all__ = ["finish"]
 
 def finish(report: Report, folder: Path | None, as_json: bool) -> None:
     """Print a report, write it, and leave with its verdict's exit code."""
-    from verify.report import print_report, to_json, write_report
+    from verify.report import write_report
+    from verify.report.to_console import print_report
+    from verify.report.to_json import to_json
 
     if folder is not None:
         write_report(report, folder)

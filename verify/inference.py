@@ -59,7 +59,9 @@ def verify_inference(
     batch = decode_batch(read_records(requests), engine.features)
     answers, repeated = _answers(engine, batch), engine.predict(batch[:LAYER_ROWS])
     labels = batch.labels[:, 0] if batch.labels.shape[1] == 1 else None
-    ours = PredictionSet.from_arrays(answers, labels=labels, source=str(v2))
+    # on the wire every prediction is a double, and so are v1's recorded ones
+    wire = {name: values.astype(np.float64) for name, values in answers.items()}
+    ours = PredictionSet.from_arrays(wire, labels=labels, source=str(v2))
     wanted = list(columns or engine.outputs)
     theirs = _recorded(v1, wanted)
     report = diff(theirs, ours.select(wanted), policy=policy)
@@ -73,7 +75,9 @@ def verify_inference(
         sections.append(Section("Layers", (located.layers,), text=reference.text))
     elif report.verdict.status is not Status.PASS:
         hint = "give the v1 model (--v1-model FILE.t7) to find the layer"
-        findings.append(Finding(Status.INCONCLUSIVE, "no v1 model to compare layers with", hint=hint))
+        findings.append(
+            Finding(Status.INCONCLUSIVE, "no v1 model to compare layers with", hint=hint)
+        )
     if findings:
         sections.insert(0, Section("Where to look", (Findings(tuple(findings)),)))
     return replace(
