@@ -32,12 +32,12 @@ class TableFrame:
 
     __slots__ = ("at_value", "key", "left", "prefix", "table")
 
-    def __init__(self, table: Table, left: int, prefix: str) -> None:
+    def __init__(self, table: Table, left: int, key: Any, prefix: str) -> None:
         self.table = table
         self.left = left
         self.prefix = prefix
-        self.key: Any = NO_KEY
-        self.at_value = False
+        self.key = key
+        self.at_value = key is not NO_KEY
 
     def step(self) -> str:
         """See ``Frame``."""

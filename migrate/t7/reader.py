@@ -129,10 +129,12 @@ class Reader:
         return table
 
     def push_entries(self, table: Table, count: int, prefix: str = "") -> None:
-        """Has ``count`` entries read into ``table`` next."""
+        """Reads ``count`` entries into ``table``; those that hold containers wait on ``frames``."""
         if count:
             self.cursor.check_count(count, _LEAST_ENTRY, "table")
-            self.frames.append(TableFrame(table, count, prefix))
+            left, key = self.cursor.read_pairs(table, count)
+            if left:
+                self.frames.append(TableFrame(table, left, key, prefix))
 
     def _function(self, tag: int) -> Function:
         index = None
