@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from migrate.aliases import canonical_class
 from migrate.t7.objects import Storage, Table, Tensor, TorchObject
 from migrate.wiring import Step, WiringError, modules_of, wiring
@@ -20,7 +22,6 @@ from migrate.wiring import Step, WiringError, modules_of, wiring
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
-    import numpy as np
 
 __all__ = [
     "GraphError",
@@ -33,6 +34,7 @@ __all__ = [
     "use",
     "walk",
     "with_fields",
+    "with_tensor",
 ]
 
 # What forward and backward leave behind. It is never needed, and saved models may lack it.
@@ -368,6 +370,21 @@ def _copied(module: Module, storages: dict[int, Storage]) -> Module:
         children=tuple(_copied(child, storages) for child in module.children),
         links={name: _copied(link, storages) for name, link in module.links.items()},
     )
+
+
+def with_tensor(module: Module, name: str, values: np.ndarray[Any, Any]) -> Module:
+    """The same module with another tensor ``name``, of float32 or float64."""
+    flat = np.ascontiguousarray(values)
+    kind = "Double" if flat.dtype == np.float64 else "Float"
+    tensor = Tensor(
+        f"torch.{kind}Tensor",
+        flat.shape,
+        tuple(step // flat.itemsize for step in flat.strides),
+        0,
+        Storage(f"torch.{kind}Storage", flat.ravel()),
+        flat.dtype,
+    )
+    return replace(module, tensors={**module.tensors, name: tensor})
 
 
 def with_fields(root: Module, changes: Mapping[str, Mapping[str, Any]]) -> Module:

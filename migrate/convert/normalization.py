@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -13,8 +12,8 @@ from deepbird_v2.layers.batch_normalization import BatchNormalization
 from deepbird_v2.layers.kmeans import Kmeans
 from deepbird_v2.layers.normalize import Normalize
 from deepbird_v2.layers.weight_normalization import WeightNormalization
-from migrate.construct import tensor
 from migrate.context import Context, ConversionError
+from migrate.graph import with_tensor
 from migrate.registry import converts
 from migrate.weights import TRANSPOSE, Via, reshape
 
@@ -141,8 +140,7 @@ def _model_of(
     ctx: Context, module: Module, weight: tuple[int, ...], x: Any
 ) -> tuple[Any, dict[str, Binding]]:
     """A module, given a weight of that shape, as a model; and where its own tensors went."""
-    tensors = {**module.tensors, "weight": tensor(weight, ctx.dtype)}
-    module = replace(module, tensors=tensors)
+    module = with_tensor(module, "weight", np.zeros(weight, ctx.dtype))
     inner = Context(ctx.dtype)
     entry = keras.Input(batch_shape=x.shape, dtype=x.dtype)
     model = keras.Model(entry, inner.torch_layout(inner.convert(module, entry)))

@@ -45,8 +45,11 @@ def cmul_table(ctx: Context, m: Module, x: Any) -> Any:
 
 @converts("nn.CSubTable", layout="any")
 def csub_table(ctx: Context, m: Module, x: Any) -> Any:
-    """First minus second."""
-    return ops.subtract(*entries(m, x, 2)[:2])
+    """First minus second, element by element in the first one's shape."""
+    first, second = entries(m, x, 2)[:2]
+    if tuple(first.shape) != tuple(second.shape):
+        second = ops.reshape(second, [-1 if size is None else size for size in first.shape])
+    return ops.subtract(first, second)
 
 
 @converts("nn.CDivTable", layout="any")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from migrate.t7.objects import Storage, Tensor
+from migrate.graph import with_tensor
 from verify.oracle.base import Array, Op, OracleError, op
 from verify.oracle.containers import Sequential
 
@@ -238,7 +238,8 @@ class WeightNorm(WeightNormalized):
 
     def setup(self) -> None:
         """Give the wrapped module a weight; files leave it out."""
-        self.inner = self.env.build(with_weight(self.wrapped, self._shaped(self.weight())))
+        weight = self._shaped(self.weight())
+        self.inner = self.env.build(with_tensor(self.wrapped, "weight", weight))
 
     def norm(self) -> Array:
         squares = self._sum_of_squares().astype(self.params["v"].dtype)
@@ -271,17 +272,6 @@ class WeightNorm(WeightNormalized):
     def _shaped(self, matrix: Array) -> Array:
         """The matrix, output first, in the wrapped module's own layout."""
         return np.moveaxis(matrix.reshape(self._view), 0, self._axis)
-
-
-def with_weight(module: Module, weight: Array) -> Module:
-    """The module with another weight."""
-    flat = np.ascontiguousarray(weight)
-    strides = tuple(step // flat.itemsize for step in flat.strides)
-    kind = "Double" if flat.dtype == np.float64 else "Float"
-    storage = Storage(f"torch.{kind}Storage", flat.ravel())
-    tensor = Tensor(f"torch.{kind}Tensor", flat.shape, strides, 0, storage, flat.dtype)
-    tensors = {k: t for k, t in module.tensors.items() if k != "gradWeight"}
-    return replace(module, tensors=tensors | {"weight": tensor})
 
 
 @op("nn.Kmeans")

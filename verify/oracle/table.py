@@ -27,13 +27,13 @@ class CAddTable(Op):
 
 @op("nn.CSubTable")
 class CSubTable(Op):
-    """First minus second."""
+    """First minus second, element by element in the first one's shape, as for ``CAddTable``."""
 
     def forward(self, x: list[Array]) -> Any:
-        return x[0] - x[1]
+        return x[0] - x[1].reshape(x[0].shape)
 
     def backward(self, x: list[Array], gy: Array) -> list[Array]:
-        return [gy.copy(), -gy]
+        return [gy.copy(), -gy.reshape(x[1].shape)]
 
 
 @op("nn.CMulTable")
