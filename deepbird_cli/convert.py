@@ -40,8 +40,8 @@ def convert(
     """
     import json
 
-    quiet_tensorflow()
     with step("reading the source", as_json):
+        quiet_tensorflow()
         from migrate.records import find_features, prediction_names
 
         _extend(extension)

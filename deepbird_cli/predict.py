@@ -31,7 +31,8 @@ def predict(
     A v1 source is run by the oracle, which needs no TensorFlow. DataRecords give one column an
     output (.parquet, .csv, .jsonl, .npz, .lzo); tensors in a .t7 or .npz give a .npz.
     """
-    quiet_tensorflow()
+    if model.suffix not in V1_SUFFIXES:
+        quiet_tensorflow()
     with step("loading the model"):
         engine = _engine(model, weights, features)
     with step("predicting"):
