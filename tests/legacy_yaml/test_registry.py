@@ -3,82 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 import yaml
+from lua_constructors import written
 
-from legacy_yaml import ConfigError, Layer, Registry, build_registry, load_extension, loads
+from legacy_yaml import ConfigError, Layer, Registry, load_extension, loads
 from legacy_yaml import extension as extension_module
 
 MODULES = Path(__file__).parents[2] / "golden" / "modules"
-TOKEN = re.compile(r"\s*(?:([\w.]+)|(-?[\d.]+(?:e-?\d+)?)|\"([^\"]*)\"|(.))")
-
-
-class Lua:
-    """Reads the constructor calls of golden cases as layers of the dialect."""
-
-    WORDS = {"true": True, "false": False, "nil": None, "math.huge": float("inf")}  # noqa: RUF012  constant
-
-    def __init__(self, text):
-        inner = re.search(r"local m=(.*?); ", text) or re.search(r"local p=(.*?); ", text)
-        found = re.findall(
-            r'"[^"]*"|-?\d[\d.]*(?:e-?\d+)?|[\w.]+|[^\s]', inner[1] if inner else text
-        )
-        self.tokens = [*found, ""]
-
-    def next(self):
-        return self.tokens.pop(0)
-
-    def value(self):
-        token = self.next()
-        if token == "{":
-            return self.table()
-        if token.startswith('"'):
-            return token.strip('"')
-        if token in self.WORDS:
-            return self.WORDS[token]
-        if token.startswith(("nn.tables", "torch.")):
-            self.list(")" if self.next() == "(" else "}")
-            return [[1, 1]]
-        if token.startswith("nn."):
-            return self.layer(token)
-        return float(token)
-
-    def list(self, end):
-        values = []
-        while self.tokens[0] != end:
-            values.append(self.value())
-            if self.tokens[0] == ",":
-                self.next()
-        self.next()
-        return values
-
-    def table(self):
-        if self.tokens[1] != "=":
-            return self.list("}")
-        table = {}
-        while self.tokens[0] != "}":
-            name, _ = self.next(), self.next()
-            table[name] = self.value()
-            if self.tokens[0] == ",":
-                self.next()
-        self.next()
-        return table
-
-    def layer(self, name):
-        args = [self.table()] if self.next() == "{" else self.list(")")
-        children = []
-        while self.tokens[0] == ":":
-            _, method, _ = self.next(), self.next(), self.next()
-            values = self.list(")")
-            children += values if method == "add" else []
-        if not children:
-            return {name: args}
-        params = [param.name for param in build_registry().find(name).params]
-        return {name: {**dict(zip(params, args, strict=False)), "layers": children}}
 
 
 CASES = sorted(path.parent.name for path in MODULES.glob("*/case.json"))
@@ -87,9 +22,9 @@ CASES = sorted(path.parent.name for path in MODULES.glob("*/case.json"))
 @pytest.mark.parametrize("name", CASES)
 def test_every_constructor_of_torch_is_known(name):
     case = json.loads((MODULES / name / "case.json").read_text("utf-8"))
-    written = Lua(case["constructor"]).value()
-    (class_name, args), *_ = written.items()
-    config = loads(yaml.safe_dump([written]))
+    document = written(case["constructor"])
+    (class_name, args), *_ = document.items()
+    config = loads(yaml.safe_dump([document]))
     layer = config.model[0]
     assert layer.class_name == class_name
     if isinstance(args, list):
