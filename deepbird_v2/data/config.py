@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -76,6 +76,15 @@ class FeatureConfig:
         """Feature, label or weight id to name, where the name is known."""
         every = (*self.features, *self.labels, *self.weights)
         return {f.id: f.name for f in every if f.name is not None}
+
+    @cached_property
+    def plans(self) -> dict[str, Any]:
+        """The cores' forms of this config, by backend; `decode` fills it."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is cached is no part of the value, and a plan may hold compiled state.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some attributes changed."""

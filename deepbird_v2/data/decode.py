@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from deepbird_v2.data.backend import core
+from deepbird_v2.data.backend import backend, core
 from deepbird_v2.data.batch import Batch
 from deepbird_v2.data.config import FeatureConfig
 from deepbird_v2.data.errors import DecodeError
@@ -96,14 +96,17 @@ def decode_request(request: bytes, config: FeatureConfig, *, strict: bool = True
 
 
 def make_plan(config: FeatureConfig) -> Any:
-    """The core's form of a config."""
-    return core().Plan(
-        np.array(config.ids, np.int64),
-        np.array([f.id for f in config.labels], np.int64),
-        np.array([f.id for f in config.weights], np.int64),
-        config.decode_mode == DecodeMode.VALUE_NAME,
-        True,
-    )
+    """The core's form of a config, made once a config."""
+    plan = config.plans.get(backend())
+    if plan is None:
+        plan = config.plans[backend()] = core().Plan(
+            np.array(config.ids, np.int64),
+            np.array([f.id for f in config.labels], np.int64),
+            np.array([f.id for f in config.weights], np.int64),
+            config.decode_mode == DecodeMode.VALUE_NAME,
+            True,
+        )
+    return plan
 
 
 def _decoder(records: Sequence[bytes] | RecordBuffer) -> Callable[[Any, bool, bool], Any]:

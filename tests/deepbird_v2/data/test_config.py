@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from deepbird_v2.data import (
     FeatureConfig,
     FeatureKind,
     Split,
+    decode_batch,
     feature_id,
 )
 
@@ -75,6 +77,15 @@ def test_json_round_trip(tmp_path: Path) -> None:
         assert loaded == config
         assert hash(loaded) == hash(config)
     assert loaded != config.replace(weights=())
+
+
+def test_copies_hold_the_value_and_not_what_was_cached() -> None:
+    config = FeatureConfig.from_names(continuous=["a"], labels=["l"])
+    assert len(decode_batch([b"\0"], config)) == 1  # makes a plan
+    loaded = pickle.loads(pickle.dumps(config))
+    assert loaded == config
+    assert loaded.plans == {}
+    assert len(decode_batch([b"\0"], config.replace(features=()))) == 1
 
 
 @pytest.mark.parametrize(
