@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,7 +151,7 @@ def load_predictions(
         predictions = _from_columns(
             *_reader(path, head)(path, texts), str(path), id_column, label_column, group_column
         )
-    except (pa.ArrowException, ValueError, KeyError) as error:
+    except (pa.ArrowException, zipfile.BadZipFile, ValueError, KeyError) as error:
         if isinstance(error, PredictionError):
             raise
         raise PredictionError(f"{path}: cannot read predictions: {error}") from error
@@ -235,7 +236,8 @@ def _arrow_columns(table: Any) -> dict[str, Any]:
 
 
 def _npz(path: Path, _texts: set[str]) -> _Columns:
-    with np.load(path, allow_pickle=False) as arrays:
+    # np.load keeps a file open that it cannot read, unless the file is ours
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}, True
 
 

@@ -126,7 +126,8 @@ def measure(
     base = ref if origin is None else origin.reshape(-1)
     everything = bool(finite.all())
     pick = slice(None) if everything else finite
-    signed = got[pick].astype(np.float64) - base[pick].astype(np.float64)
+    with np.errstate(over="ignore"):
+        signed = got[pick].astype(np.float64) - base[pick].astype(np.float64)
     error = np.abs(signed)
     limit = np.broadcast_to(np.asarray(allowed, np.float64).reshape(-1), ref.shape)[pick]
     beyond = ~within.reshape(-1)[pick] if within is not None else ~(error <= limit)
@@ -286,7 +287,7 @@ def _worst(
     if not error.size:
         names = ("worst_abs", "worst_allowed", "worst_ratio")
         return dict.fromkeys(names, 0.0) | dict.fromkeys(("worst_index", "worst_ref", "worst_got"))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.nan_to_num(error / limit, nan=0.0, posinf=np.inf)
     # among equals (an exact tolerance makes every ratio infinite) the largest error is the worst
     candidates = np.flatnonzero(beyond) if beyond.any() else np.arange(error.size)
@@ -295,8 +296,8 @@ def _worst(
     index = at if indices is None else int(indices[at])
     return {
         "worst_index": index,
-        "worst_ref": float(ref[at]),
-        "worst_got": float(got[at]),
+        "worst_ref": float(ref[index]),
+        "worst_got": float(got[index]),
         "worst_abs": float(error[at]),
         "worst_allowed": float(limit[at]),
         "worst_ratio": float(ratio[at]),

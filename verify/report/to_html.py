@@ -12,6 +12,7 @@ from markupsafe import Markup
 from verify.report import svg
 from verify.report.text import column_is_numeric, heading, number
 from verify.report.to_json import KINDS
+from verify.verdict import Status
 
 if TYPE_CHECKING:
     from verify.report.tree import Block, Report
@@ -29,7 +30,10 @@ def to_html(report: Report) -> str:
         HTML text; every string of the report is escaped.
     """
     environment, css = _page()
-    return environment.get_template("report.html.j2").render(report=report, css=css) + "\n"
+    return (
+        environment.get_template("report.html.j2").render(report=report, css=css, pass_=Status.PASS)
+        + "\n"
+    )
 
 
 @cache

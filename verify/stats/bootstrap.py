@@ -1,4 +1,4 @@
-"""Confidence intervals of paired differences, resampled by group where rows depend on each other."""
+"""Confidence intervals of paired differences; rows that depend on each other are drawn together."""
 
 from __future__ import annotations
 
@@ -52,13 +52,12 @@ def paired_difference(
     Raises:
         ValueError: The lengths differ, there are fewer than two groups, or values are not finite.
     """
-    difference = np.asarray(v2, np.float64) - np.asarray(v1, np.float64)
-    if v1.shape != v2.shape or not np.isfinite(difference).all():
+    if v1.shape != v2.shape or not (np.isfinite(v1).all() and np.isfinite(v2).all()):
         raise ValueError("a paired bootstrap needs equally many finite values on both sides")
-    sums, sizes = difference, np.ones(len(difference))
-    if groups is not None:
-        sums = np.bincount(groups, difference)
-        sizes = np.bincount(groups).astype(np.float64)
+    difference = np.asarray(v2, np.float64) - np.asarray(v1, np.float64)
+    owner = np.arange(len(difference)) if groups is None else groups
+    sums = np.bincount(owner, difference)
+    sizes = np.bincount(owner).astype(np.float64)
     if len(sums) < 2:
         raise ValueError(f"a bootstrap needs two groups or more, not {len(sums)}")
     rng = np.random.default_rng(seed)
