@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,7 @@ from deepbird_v2.data.backend import core
 from deepbird_v2.data.errors import DecodeError
 from deepbird_v2.data.features import FeatureKind
 from deepbird_v2.data.records import RecordBuffer
+from deepbird_v2.data.tensors import GeneralTensor, TensorKind, encode_general_tensor
 
 _PAIR = np.dtype([("id", ">i8"), ("value", ">f8")])
 
@@ -75,32 +77,57 @@ def decode_predictions(
     return Predictions(values, present)
 
 
-def encode_predictions(outputs: Mapping[int, ArrayLike]) -> list[bytes]:
+def encode_predictions(
+    outputs: Mapping[int, ArrayLike], tensors: Mapping[int, ArrayLike] | None = None
+) -> list[bytes]:
     """Encode one prediction DataRecord a row.
 
     Args:
-        outputs: Feature id to values [B] (widened to double). Ids are written in ascending order.
+        outputs: Feature id to values [B], written as continuous features (widened to double).
+        tensors: Feature id to values [B, ...], each row written as a tensor: raw little-endian,
+            or a StringTensor if the array holds bytes objects.
 
     Returns:
-        B records, each a map of continuous features.
+        B records. Fields and ids are in ascending order; an empty field is left out.
 
     Raises:
-        ValueError: The arrays differ in length, or are not one-dimensional.
+        ValueError: The arrays differ in length, or an output is not one-dimensional.
     """
     ids = sorted(outputs)
     columns = [np.asarray(outputs[id_], np.float64) for id_ in ids]
-    shapes = {column.shape for column in columns}
-    if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
-        raise ValueError(f"outputs must be equally long vectors, not of shapes {sorted(shapes)}")
-    if not ids:
-        return []
-    table = np.empty((len(columns[0]), len(ids)), _PAIR)
+    arrays = {id_: np.asarray(array) for id_, array in sorted((tensors or {}).items())}
+    if any(column.ndim != 1 for column in columns) or any(a.ndim < 2 for a in arrays.values()):
+        raise ValueError("outputs have one dimension, tensors a batch dimension and others")
+    lengths = {len(array) for array in (*columns, *arrays.values())}
+    if len(lengths) > 1:
+        raise ValueError(f"outputs must be equally long, not {sorted(lengths)}")
+    rows = lengths.pop() if lengths else 0
+    fields = [_continuous_fields(ids, columns, rows)] if ids else []
+    if arrays:
+        fields.append([_tensor_field(arrays, row) for row in range(rows)])
+    return [b"".join((*parts, b"\0")) for parts in zip(*fields, strict=True)]
+
+
+def _continuous_fields(
+    ids: list[int], columns: list[NDArray[np.float64]], rows: int
+) -> list[bytes]:
+    """The field of continuous features, a row each."""
+    table = np.empty((rows, len(ids)), _PAIR)
     table["id"] = np.array(ids, np.int64)
     table["value"] = np.stack(columns, axis=1)
     head = struct.pack(">BhBBi", 13, 2, 10, 4, len(ids))
     body = table.tobytes()
     size = len(ids) * _PAIR.itemsize
-    return [head + body[at : at + size] + b"\0" for at in range(0, len(body), size)]
+    return [head + body[at : at + size] for at in range(0, len(body), size)]
+
+
+def _tensor_field(arrays: Mapping[int, NDArray[Any]], row: int) -> bytes:
+    """The field of one row's tensors."""
+    out = [struct.pack(">BhBBi", 13, 8, 10, 12, len(arrays))]
+    for id_, array in arrays.items():
+        kind = TensorKind.STRING if array.dtype == object else TensorKind.RAW
+        out += (struct.pack(">q", id_), encode_general_tensor(GeneralTensor(kind, array[row])))
+    return b"".join(out)
 
 
 def encode_batch_response(records: Sequence[bytes]) -> bytes:

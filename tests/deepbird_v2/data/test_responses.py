@@ -16,7 +16,8 @@ from deepbird_v2.data import (
     read_records,
 )
 from deepbird_v2.data.messages import BatchPredictionResponse, PredictionResponse
-from deepbird_v2.data.record import DataRecord, encode_record
+from deepbird_v2.data.record import DataRecord, decode_record, encode_record
+from deepbird_v2.data.tensors import GeneralTensor, TensorKind
 
 from .conftest import load
 
@@ -74,6 +75,23 @@ def test_encoding(either_core: str) -> None:
     )
     response = PredictionResponse.decode(encode_response(record))
     assert response.prediction == DataRecord(continuous={1: 1.5, 2: 0.5})
-    for bad in ({1: [1.0], 2: [1.0, 2.0]}, {1: [[1.0]]}):
-        with pytest.raises(ValueError, match="equally long vectors"):
+    for bad, reason in (
+        ({1: [1.0], 2: [1.0, 2.0]}, r"equally long, not \[1, 2\]"),
+        ({1: [[1.0]]}, "one dimension"),
+    ):
+        with pytest.raises(ValueError, match=reason):
             encode_predictions(bad)
+
+
+def test_tensor_outputs(either_core: str) -> None:
+    embedding = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    words = np.array([[b"a", b"bc"], [b"", b"d"]], object)
+    records = encode_predictions({1: [0.5, 1.5]}, {7: words, 3: embedding})
+    for row, data in enumerate(records):
+        record = decode_record(data)
+        assert record.continuous == {1: 0.5 + row}
+        assert list(record.tensor) == [3, 7]
+        assert record.tensor[3] == GeneralTensor(TensorKind.RAW, embedding[row])
+        assert record.tensor[7] == GeneralTensor(TensorKind.STRING, words[row])
+    assert decode_record(encode_predictions({}, {3: embedding})[1]).continuous == {}
+    np.testing.assert_array_equal(decode_predictions(records)[1], [0.5, 1.5])
