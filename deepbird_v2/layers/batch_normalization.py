@@ -23,6 +23,7 @@ class BatchNormalization(keras.layers.Layer):
         momentum: share of the new batch in the moving statistics.
         epsilon: added to the variance.
         affine: learn a factor and an offset for each feature.
+        frozen: training, too, uses the moving statistics, and leaves them alone.
 
     Call arguments:
         x: [batch, ..., features, ...].
@@ -35,10 +36,12 @@ class BatchNormalization(keras.layers.Layer):
         momentum: float = 0.1,
         epsilon: float = 1e-5,
         affine: bool = True,
+        frozen: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.axis, self.momentum, self.epsilon, self.affine = axis, momentum, epsilon, affine
+        self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
+        self.affine, self.frozen = affine, frozen
         self.gamma: Any = None
         self.beta: Any = None
 
@@ -61,7 +64,7 @@ class BatchNormalization(keras.layers.Layer):
             tf.convert_to_tensor(self.moving_mean),
             tf.convert_to_tensor(self.moving_variance),
         )
-        if training:
+        if training and not self.frozen:
             mean, variance = self._of_batch(x, mean, variance)
         scale = tf.math.rsqrt(variance + self.epsilon)
         if self.affine:
@@ -102,4 +105,5 @@ class BatchNormalization(keras.layers.Layer):
             "momentum": self.momentum,
             "epsilon": self.epsilon,
             "affine": self.affine,
+            "frozen": self.frozen,
         }

@@ -21,26 +21,25 @@ def dropout(ctx: Context, m: Module, x: Any) -> Any:
     A file that does not have the field ``train`` never trains.
     """
     rate, v2, always = m.number("p", 0.5), m.flag("v2"), m.flag("stochastic_inference")
-    trains = m.get("train") is not None
-    if v2 and not (trains or always):
-        return x
+    if m.get("train") is None and not always:
+        return x if v2 else x * (1.0 - rate)
     if v2 and not always:
         return ctx.layer(m, keras.layers.Dropout, rate)(x)
     scale = "training" if v2 else "inference"
-    y = ctx.layer(m, BernoulliDropout, rate, scale, always=always)
-    return y(x) if trains else y(x, training=False)
+    return ctx.layer(m, BernoulliDropout, rate, scale, always=always)(x)
 
 
 @converts("nn.SpatialDropout", "nn.VolumetricDropout", layout="aware")
 def plane_dropout(ctx: Context, m: Module, x: Any) -> Any:
     """Whole feature planes at once; always scaled at inference."""
     rank, spatial = len(x.shape), 2 if m.class_name == "nn.SpatialDropout" else 3
+    rate, always = m.number("p", 0.5), m.flag("stochastic_inference")
     axes = [ctx.axis(x, axis) for axis in range(rank - spatial, rank)]
-    always, trains = m.flag("stochastic_inference"), m.get("train") is not None
-    layer = ctx.layer(
-        m, BernoulliDropout, m.number("p", 0.5), "inference", shared_axes=axes, always=always
-    )
-    y = layer(x) if trains else layer(x, training=False)
+    if m.get("train") is None and not always:
+        y = x * (1.0 - rate)
+    else:
+        layer = ctx.layer(m, BernoulliDropout, rate, "inference", shared_axes=axes, always=always)
+        y = layer(x)
     ctx.mark(y, ctx.axes(x))
     return y
 

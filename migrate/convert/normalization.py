@@ -49,8 +49,9 @@ def batch_normalization(ctx: Context, m: Module, x: Any) -> Any:
         momentum=m.number("momentum", 0.1),
         epsilon=m.number("eps", 1e-5),
         affine="weight" in m.tensors,
+        frozen=m.get("train") is None,  # such a file never trains
     )
-    y = layer(x) if m.get("train") is not None else layer(x, training=False)
+    y = layer(x)
     ctx.mark(y, ctx.axes(x))
     if "weight" in m.tensors:
         ctx.bind(m, "weight", layer.gamma)
