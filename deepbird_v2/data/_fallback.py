@@ -65,7 +65,15 @@ def decode_spans(
 
 def decode_list(records: Sequence[bytes], plan: Plan, strict: bool, skip_bad: bool) -> Decoded:
     """Decode a list of records; see `decode_spans`."""
-    return _decode((w.Cursor(record) for record in records), None, plan, strict, skip_bad)
+    return _decode(
+        (w.Cursor(_as_bytes(record)) for record in records), None, plan, strict, skip_bad
+    )
+
+
+def _as_bytes(record: bytes) -> bytes:
+    if not isinstance(record, bytes):
+        raise TypeError("expected bytes")
+    return record
 
 
 def _decode(

@@ -46,7 +46,7 @@ def decode_batch(
 
 
 def decode_requests(
-    request: bytes,
+    request: bytes | bytearray | memoryview,
     config: FeatureConfig,
     *,
     strict: bool = True,
@@ -68,6 +68,7 @@ def decode_requests(
         DecodeError: Offsets count from the start of the record, or, for the envelope, of the
             request; the common features count as record None.
     """
+    request = bytes(request)
     starts, ends, common, error = core().request_spans(request, strict)
     if error is not None:
         raise _error(error)
@@ -78,7 +79,9 @@ def decode_requests(
     return _run(run, config, strict=strict, on_error=on_error)
 
 
-def decode_request(request: bytes, config: FeatureConfig, *, strict: bool = True) -> Batch:
+def decode_request(
+    request: bytes | bytearray | memoryview, config: FeatureConfig, *, strict: bool = True
+) -> Batch:
     """Decode a PredictionRequest into a batch of one row.
 
     Args:
@@ -89,6 +92,7 @@ def decode_request(request: bytes, config: FeatureConfig, *, strict: bool = True
     Raises:
         DecodeError: No PredictionRequest, or a malformed record.
     """
+    request = bytes(request)
     if not request.startswith(_SINGLE):
         raise DecodeError(None, 0, "a PredictionRequest begins with its record, 0c 00 01")
     start, end = np.array([[len(_SINGLE)], [len(request)]], np.int64)

@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from deepbird_v2.data import Batch, Feature, FeatureConfig, RecordBuffer, decode_batch
+from deepbird_v2.data import (
+    Batch,
+    Feature,
+    FeatureConfig,
+    RecordBuffer,
+    decode_batch,
+    encode_predictions,
+)
 from deepbird_v2.data.record import DataRecord, encode_record
 
 CONFIG = FeatureConfig(features=tuple(map(Feature, (1, 2, 3))), labels=(Feature(9),))
@@ -67,6 +76,16 @@ def test_record_buffer() -> None:
     assert decode_batch(shuffled, CONFIG).labels[:2].tolist() == [[0.0], [1.0]]
     with pytest.raises(ValueError, match="two equal vectors"):
         RecordBuffer(b"", np.zeros(1, np.int64), np.zeros(2, np.int64))
+
+
+def test_threads_do_not_share_memory() -> None:
+    def one(offset: int) -> bool:
+        values = np.arange(20_000.0) + offset
+        batch = decode_batch(encode_predictions({1: values}), CONFIG)
+        return bool((batch.value == values).all())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(one, range(24)))
 
 
 def test_memory_is_not_shared_between_batches() -> None:

@@ -143,6 +143,8 @@ def test_a_large_request_is_one_row_a_record(either_core: str) -> None:
     common = DataRecord(continuous={2: -1.0})
     batch = decode_requests(BatchPredictionRequest(records, common).encode(), TWO)
     assert np.diff(batch.row_splits).tolist() == [2] * 1000
+    view = memoryview(bytearray(BatchPredictionRequest(records, common).encode()))
+    assert decode_requests(view, TWO).nnz == 2000
     assert batch.value.reshape(-1, 2).tolist() == [[-1.0, float(i)] for i in range(1000)]
 
 
@@ -229,7 +231,8 @@ def test_nothing(either_core: str) -> None:
 def test_arguments(either_core: str) -> None:
     with pytest.raises(ValueError, match="on_error"):
         decode_batch([], TWO, on_error="ignore")  # type: ignore[arg-type]  # the point
-    with pytest.raises(TypeError):
-        decode_batch(["text"], TWO)  # type: ignore[list-item]  # the point
+    for record in ("text", bytearray(b"\0"), 5):
+        with pytest.raises(TypeError, match="expected bytes"):
+            decode_batch([record], TWO)  # type: ignore[list-item]  # the point
     with pytest.raises(ValueError, match="outside its buffer"):
         RecordBuffer(b"abc", np.array([0]), np.array([4]))
