@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrate import t7
-from migrate.construct import construct, make
+from migrate.construct import Constructor, make
 from migrate.fill import fill
 from migrate.graph import GraphError, Module, build
 from migrate.t7.objects import Table, TorchObject
@@ -21,7 +21,7 @@ __all__ = ["feature_config", "load_yaml", "read_weights", "skeleton"]
 
 def skeleton(config: Config) -> TorchObject:
     """The network of a config as Torch would construct it, without values."""
-    layers = config.model
+    layers, construct = config.model, Constructor()
     if len(layers) == 1 and layers[0].class_name == "nn.Sequential":
         return construct(layers[0])
     return make("nn.Sequential", {}, *(construct(layer) for layer in layers))

@@ -58,8 +58,8 @@ def bottle(call: Call) -> dict[str, Any]:
 def dont_cast(call: Call) -> dict[str, Any]:
     """Casts what goes out as what comes in, unless told otherwise."""
     fields = call.fields("castin castout moduleType")
-    if "castin" in fields:
-        fields.setdefault("castout", fields["castin"])
+    if fields.get("castin"):  # Lua's `castout == nil and castin or castout`: false stays nil
+        fields.setdefault("castout", True)
     if fields.get("castin") or fields.get("castout"):
         fields.setdefault("moduleType", "torch.FloatTensor")
     return fields | modules(*call.children)

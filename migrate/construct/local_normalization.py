@@ -25,7 +25,7 @@ def _kernel(call: Call) -> Tensor:
 def _normalize(kernel: Tensor, divisor: float) -> None:
     """In place: whoever holds the kernel sees it normalized."""
     data = kernel.storage.data  # type: ignore[union-attr]  # array_tensor gave it one
-    data /= data.dtype.type(data.sum() * divisor)
+    data /= data.dtype.type(data.sum(dtype=np.float64) * divisor)  # Torch sums floats so
 
 
 def _estimator(
@@ -80,13 +80,15 @@ def _divisive(planes: int, kernel: Tensor, call: Call) -> dict[str, Any]:
 @builds("nn.SpatialSubtractiveNormalization")
 def subtractive(call: Call) -> dict[str, Any]:
     """Minus the mean around each place."""
-    return _subtractive(*call.ints("nInputPlane"), _kernel(call))
+    (planes,) = call.ints("nInputPlane")
+    return _subtractive(planes, _kernel(call))
 
 
 @builds("nn.SpatialDivisiveNormalization")
 def divisive(call: Call) -> dict[str, Any]:
     """Over the deviation around each place."""
-    return _divisive(*call.ints("nInputPlane"), _kernel(call), call)
+    (planes,) = call.ints("nInputPlane")
+    return _divisive(planes, _kernel(call), call)
 
 
 @builds("nn.SpatialContrastiveNormalization")

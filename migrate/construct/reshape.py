@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from migrate.construct.constructor import Call, builds
-from migrate.construct.objects import array_tensor, long_storage
+from migrate.construct.objects import array_tensor, long_storage, modules
 
 
 @builds("nn.Reshape")
@@ -48,6 +48,7 @@ def convert(call: Call) -> dict[str, Any]:
         for shape in (call["inputShape"], call["outputShape"])
     )
     fields: dict[str, Any] = {
+        **modules(),  # of the converter, which the first input decides
         "inputShape": given,
         "outputShape": wanted,
         "inputBatchDim": given.index("b") + 1.0,
