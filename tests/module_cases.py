@@ -116,6 +116,8 @@ CASES = {
     # tables
     "CAddTable": (made("CAddTable"), [x(2, 3), x(2, 3, seed=1), x(2, 3, seed=2)]),
     "CMulTable": (made("CMulTable"), [x(2, 3), x(2, 3, seed=1), x(2, 3, seed=2)]),
+    "CMulTable_by_position": (made("CMulTable"), [x(2, 3), x(6, seed=1), x(3, 2, seed=2)]),
+    "CMinTable_by_position": (made("CMinTable"), [x(2, 3), x(6, seed=1)]),
     "CSubTable": (made("CSubTable"), [x(5), x(5, seed=1)]),
     "CDivTable": (made("CDivTable"), [x(2, 3), x(2, 3, seed=1)]),
     "CMaxTable": (made("CMaxTable"), [x(2, 3), x(2, 3, seed=1), x(2, 3, seed=2)]),
@@ -164,7 +166,10 @@ CASES = {
         made("Parallel", linear(4, 3), linear(4, 2), inputDimension=2, outputDimension=2),
         x(5, 2, 4),
     ),
-    "Bottle_narrower": (made("Bottle", made("Max", dimension=2), nInputDim=2, nOutputDim=1), x(5, 3)),
+    "Bottle_narrower": (
+        made("Bottle", made("Max", dimension=2), nInputDim=2, nOutputDim=1),
+        x(4, 5, 3),
+    ),
     "Bottle_deep": (made("Bottle", linear(4, 3), nInputDim=2, nOutputDim=2), x(2, 3, 5, 4)),
     "Bottle_plain": (made("Bottle", linear(4, 3), nInputDim=2, nOutputDim=2), x(2, 4)),
     "MapTable_shared": (made("MapTable", linear(4, 3), shared=True), [x(2, 4), x(3, 4)]),

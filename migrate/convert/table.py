@@ -29,33 +29,35 @@ def entries(m: Module, x: Any, count: int = 1) -> list[Any]:
 # --- entry by entry ----------------------------------------------------------------------------
 
 
+def alike(m: Module, x: Any, count: int = 1) -> list[Any]:
+    """The entries in the shape of the first: Torch combines them by position, never broadcasts."""
+    first, *rest = entries(m, x, count)
+    shape = [-1 if size is None else size for size in first.shape]
+    return [first, *(e if e.shape == first.shape else ops.reshape(e, shape) for e in rest)]
+
+
 @converts("nn.CAddTable", layout="any")
 def cadd_table(ctx: Context, m: Module, x: Any) -> Any:
-    """The sum of all entries, in the first one's shape."""
-    first, *rest = entries(m, x)
-    rest = [e if e.shape == first.shape else ops.reshape(e, ops.shape(first)) for e in rest]
-    return reduce(ops.add, rest, first)
+    """The sum of all entries."""
+    return reduce(ops.add, alike(m, x))
 
 
 @converts("nn.CMulTable", layout="any")
 def cmul_table(ctx: Context, m: Module, x: Any) -> Any:
     """The product of all entries."""
-    return reduce(ops.multiply, entries(m, x))
+    return reduce(ops.multiply, alike(m, x))
 
 
 @converts("nn.CSubTable", layout="any")
 def csub_table(ctx: Context, m: Module, x: Any) -> Any:
-    """First minus second, element by element in the first one's shape."""
-    first, second = entries(m, x, 2)[:2]
-    if tuple(first.shape) != tuple(second.shape):
-        second = ops.reshape(second, [-1 if size is None else size for size in first.shape])
-    return ops.subtract(first, second)
+    """First minus second."""
+    return ops.subtract(*alike(m, x, 2)[:2])
 
 
 @converts("nn.CDivTable", layout="any")
 def cdiv_table(ctx: Context, m: Module, x: Any) -> Any:
     """First divided by second."""
-    return ops.divide(*entries(m, x, 2)[:2])
+    return ops.divide(*alike(m, x, 2)[:2])
 
 
 def best_of(better: Callable[[Any, Any], Any], x: list[Any]) -> Any:
@@ -66,13 +68,13 @@ def best_of(better: Callable[[Any, Any], Any], x: list[Any]) -> Any:
 @converts("nn.CMaxTable", layout="any")
 def cmax_table(ctx: Context, m: Module, x: Any) -> Any:
     """The greatest entry at each place."""
-    return best_of(ops.greater, entries(m, x))
+    return best_of(ops.greater, alike(m, x))
 
 
 @converts("nn.CMinTable", layout="any")
 def cmin_table(ctx: Context, m: Module, x: Any) -> Any:
     """The least entry at each place."""
-    return best_of(ops.less, entries(m, x))
+    return best_of(ops.less, alike(m, x))
 
 
 @converts("nn.CAddTensorTable", layout="any")

@@ -14,54 +14,73 @@ from verify.oracle.values import add_grads
 # --- entry by entry ----------------------------------------------------------------------------
 
 
+class Positional(Op):
+    """Combines entries by position, in the shape of the first."""
+
+    def combine(self, x: list[Array]) -> Any:
+        """The output for entries of one shape."""
+        raise NotImplementedError
+
+    def derive(self, x: list[Array], gy: Array) -> list[Any]:
+        """The gradient of each entry, in that shape."""
+        raise NotImplementedError
+
+    def forward(self, x: list[Array]) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.combine([entry.reshape(x[0].shape) for entry in x])
+
+    def backward(self, x: list[Array], gy: Array) -> list[Any]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            grads = self.derive([entry.reshape(x[0].shape) for entry in x], gy)
+        return [grad.reshape(entry.shape) for grad, entry in zip(grads, x, strict=True)]
+
+
 @op("nn.CAddTable")
-class CAddTable(Op):
-    """The sum of all entries, in the first one's shape."""
+class CAddTable(Positional):
+    """The sum of all entries."""
 
-    def forward(self, x: list[Array]) -> Array:
-        return reduce(lambda total, entry: total + entry.reshape(total.shape), x[1:], x[0].copy())
+    def combine(self, x: list[Array]) -> Any:
+        return reduce(np.add, x[1:], x[0].copy())
 
-    def backward(self, x: list[Array], gy: Array) -> list[Array]:
-        return [gy.reshape(entry.shape).copy() for entry in x]
+    def derive(self, x: list[Array], gy: Array) -> list[Any]:
+        return [gy.copy() for _ in x]
 
 
 @op("nn.CSubTable")
-class CSubTable(Op):
-    """First minus second, element by element in the first one's shape, as for ``CAddTable``."""
+class CSubTable(Positional):
+    """First minus second."""
 
-    def forward(self, x: list[Array]) -> Any:
-        return x[0] - x[1].reshape(x[0].shape)
+    def combine(self, x: list[Array]) -> Any:
+        return x[0] - x[1]
 
-    def backward(self, x: list[Array], gy: Array) -> list[Array]:
-        return [gy.copy(), -gy.reshape(x[1].shape)]
+    def derive(self, x: list[Array], gy: Array) -> list[Any]:
+        return [gy.copy(), -gy]
 
 
 @op("nn.CMulTable")
-class CMulTable(Op):
+class CMulTable(Positional):
     """The product of all entries."""
 
-    def forward(self, x: list[Array]) -> Any:
+    def combine(self, x: list[Array]) -> Any:
         return reduce(np.multiply, x[1:], x[0].copy())
 
-    def backward(self, x: list[Array], gy: Array) -> list[Any]:
+    def derive(self, x: list[Array], gy: Array) -> list[Any]:
         return [reduce(np.multiply, x[:i] + x[i + 1 :], gy.copy()) for i in range(len(x))]
 
 
 @op("nn.CDivTable")
-class CDivTable(Op):
+class CDivTable(Positional):
     """First divided by second."""
 
-    def forward(self, x: list[Array]) -> Any:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return x[0] / x[1]
+    def combine(self, x: list[Array]) -> Any:
+        return x[0] / x[1]
 
-    def backward(self, x: list[Array], gy: Array) -> list[Any]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return [gy / x[1], -gy * x[0] / (x[1] * x[1])]
+    def derive(self, x: list[Array], gy: Array) -> list[Any]:
+        return [gy / x[1], -gy * x[0] / (x[1] * x[1])]
 
 
 @op("nn.CMaxTable")
-class CMaxTable(Op):
+class CMaxTable(Positional):
     """The greatest entry at each place; of equal ones the first gets the gradient."""
 
     def winner(self, x: list[Array]) -> tuple[Array, Array]:
@@ -77,10 +96,10 @@ class CMaxTable(Op):
         """Where an entry takes the place of the best one so far."""
         return entry > best
 
-    def forward(self, x: list[Array]) -> Array:
+    def combine(self, x: list[Array]) -> Any:
         return self.winner(x)[0]
 
-    def backward(self, x: list[Array], gy: Array) -> list[Array]:
+    def derive(self, x: list[Array], gy: Array) -> list[Any]:
         where = self.winner(x)[1]
         return [np.where(where == i, gy, 0) for i in range(len(x))]
 
