@@ -4,7 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -122,6 +122,7 @@ def test_unknown_dtype_has_no_rule():
 FINITE = hnp.arrays(np.float64, st.integers(1, 20), elements=st.floats(-1e6, 1e6))
 
 
+@settings(deadline=None)
 @given(FINITE, st.floats(0, 1), st.floats(0, 1), st.floats(-2, 2))
 def test_bound_rule_is_the_formula(ref, atol, rtol, step):
     got = ref + step
@@ -131,6 +132,7 @@ def test_bound_rule_is_the_formula(ref, atol, rtol, step):
     assert result.mismatched == np.count_nonzero(~holds)
 
 
+@settings(deadline=None)
 @given(FINITE, st.floats(-2, 2))
 def test_needed_atol_is_the_smallest_that_passes(ref, step):
     got = ref + step

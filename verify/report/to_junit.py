@@ -31,15 +31,14 @@ def to_junit(report: Report) -> str:
 
     Returns:
         XML text. FAIL is a failure; INCONCLUSIVE and NOT COMPARABLE are errors, so that no tool
-        counts them as passed. A verdict that no single check explains has a test case of its own.
+        counts them as passed. The verdict is a test case of its own: it fails where no check does.
     """
     suites = [
         _suite(stage.value, list(group))
         for stage, group in groupby(report.verdict.checks, key=lambda check: check.stage)
     ]
-    if report.verdict.status is not Status.PASS and report.verdict.decisive is None:
-        verdict = Check("verdict", Stage.VALUES, report.verdict.status, report.verdict.reason)
-        suites.append(_suite("verdict", [verdict]))
+    verdict = Check("verdict", Stage.POLICY, report.verdict.status, report.verdict.reason)
+    suites.append(_suite("verdict", [verdict]))
     body = "\n".join(suites)
     name = _attribute(report.title)
     return (

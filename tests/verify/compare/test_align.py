@@ -4,7 +4,7 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verify.compare.align import align, join
@@ -14,6 +14,7 @@ from verify.verdict import Status
 IDS = st.lists(st.integers(0, 12), max_size=12)
 
 
+@settings(deadline=None)
 @given(IDS, IDS, st.sampled_from([int, str, lambda i: str(i).encode()]))
 def test_join_is_that_of_a_dictionary(first, second, kind):
     types = {int: pa.int64(), str: pa.large_string()}

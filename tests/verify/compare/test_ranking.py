@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verify.compare.ranking import ndcg, rank
@@ -28,6 +28,7 @@ def pairwise(x, y, weight):
     return tau, int((sx * sy < 0).sum() // 2)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_every_group_is_as_defined(rows):
     x, y, group, within = (np.array(column) for column in zip(*rows, strict=True))

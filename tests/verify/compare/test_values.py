@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verify.compare.outputs import compare_outputs
@@ -66,6 +66,7 @@ def test_neighbouring_integers_beyond_float64_differ():
     assert not measure(ref, ref + np.array([1, 0]), 0.0).passed
 
 
+@settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(0, 9))
 def test_ulp_distance_counts_nextafter(start, steps):
     a = np.array([start], np.float32)
