@@ -8,7 +8,6 @@ __all__ = ["alias", "canonical_class"]
 MIRRORS = ("cudnn.", "cunn.", "inn.", "fbnn.", "dpnn.")
 
 RENAMED = {
-    "cudnn.SpatialCrossEntropyCriterion": "nn.SpatialClassNLLCriterion",
     "nn.SpatialConvolutionCUDA": "nn.SpatialConvolutionMM",
     "nn.SpatialMaxPoolingCUDA": "nn.SpatialMaxPooling",
 }

@@ -17,6 +17,7 @@ __all__ = [
     "multi_label_margin",
     "multi_margin",
     "negative_log_likelihood",
+    "pixel_cross_entropy",
     "pixel_negative_log_likelihood",
     "simplex_squared_error",
 ]
@@ -72,10 +73,18 @@ def _check_classes(index: Any, rows: Any) -> Any:
 def pixel_negative_log_likelihood(
     x: Any, target: Any, weights: Any = None, average: bool = True, ignored: int = -100
 ) -> Any:
-    """The same of every pixel: x [batch, classes, height, width], target [batch, height, width]."""
-    last = tf.transpose(x, [0, 2, 3, 1])
+    """The same of every pixel: x is [batch, classes, ...], target [batch, ...]."""
+    last = tf.transpose(x, [0, *range(2, len(x.shape)), 1])
     rows = tf.reshape(last, [-1, tf.shape(x)[1]])
     return negative_log_likelihood(rows, target, weights, average, ignored)
+
+
+def pixel_cross_entropy(
+    x: Any, target: Any, weights: Any = None, average: bool = True, ignored: int = -100
+) -> Any:
+    """Negative log-likelihood of the softmax over the classes of every pixel."""
+    logs = tf.nn.log_softmax(x, axis=1)
+    return pixel_negative_log_likelihood(logs, target, weights, average, ignored)
 
 
 def cross_entropy(

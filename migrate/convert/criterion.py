@@ -117,6 +117,15 @@ def cross_entropy(ctx: Context, m: Module, x: Any) -> Any:
     return ctx.layer(m, Loss, "cross_entropy", options)(_with_target(m, x))
 
 
+@converts("nn.SpatialCrossEntropyCriterion", "nn.VolumetricCrossEntropyCriterion")
+def pixel_cross_entropy(ctx: Context, m: Module, x: Any) -> Any:
+    """Of images; of volumes a criterion for images, which it holds, does the work."""
+    spatial = m.links.get("scec", m)
+    nll = spatial.links["nll"]
+    options = average(spatial) | weights(nll) | ignored(nll)
+    return ctx.layer(m, Loss, "pixel_cross_entropy", options)(_with_target(m, x))
+
+
 @converts("nn.MultiLabelSoftMarginCriterion")
 def multi_label_soft_margin(ctx: Context, m: Module, x: Any) -> Any:
     """Older files hold a sigmoid and a BCE, which has the options."""

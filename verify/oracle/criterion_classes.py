@@ -28,6 +28,11 @@ def class_indices(target: Any, classes: int, what: object, ignored: int | None =
 class ClassNLLCriterion(Criterion):
     """Minus the log-probability of the class; the mean is weighted by the classes' weights."""
 
+    def setup(self) -> None:
+        """Read which class number does not count."""
+        super().setup()
+        self.ignored = self.node.integer("ignoreIndex", -100)
+
     def loss(self, x: Array, target: Any) -> Any:
         rows = self.rows(x)
         index, weights = self._picked(rows, target)
@@ -59,11 +64,10 @@ class ClassNLLCriterion(Criterion):
 
     def _picked(self, rows: Array, target: Any) -> tuple[Array, Array]:
         """The index of each row (-1 where it is ignored), and its weight."""
-        ignored = self.node.integer("ignoreIndex", -100)
-        index = class_indices(target, rows.shape[1], self.node, ignored)[: len(rows)]
+        index = class_indices(target, rows.shape[1], self.node, self.ignored)[: len(rows)]
         if len(index) != len(rows):
             raise OracleError(f"{self.node}: {len(rows)} rows and {len(index)} targets")
-        keep = index != ignored - 1
+        keep = index != self.ignored - 1
         index = np.where(keep, index, -1)
         weights = np.ones(len(rows)) if self.weights is None else self.weights[index]
         return index, weights * keep
@@ -73,9 +77,11 @@ class ClassNLLCriterion(Criterion):
 class SpatialClassNLLCriterion(ClassNLLCriterion):
     """The same of every pixel: input (batch, classes, height, width)."""
 
+    ranks: tuple[int, ...] = (4,)
+
     def rows(self, x: Array) -> Array:
-        if x.ndim != 4:
-            raise OracleError(f"{self.node}: takes 4 dimensions, got shape {x.shape}")
+        if x.ndim not in self.ranks:
+            raise OracleError(f"{self.node}: takes {self.ranks} dimensions, got shape {x.shape}")
         return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
 
     def unrows(self, grads: Array, x: Array) -> Array:
@@ -104,10 +110,32 @@ class CrossEntropyCriterion(Criterion):
         return grads.reshape(x.shape)
 
 
-def log_softmax(x: Array) -> Array:
-    """Along the last axis."""
-    shifted = x - x.max(axis=-1, keepdims=True)
-    logs: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+@op("nn.SpatialCrossEntropyCriterion", "nn.VolumetricCrossEntropyCriterion")
+class PixelCrossEntropyCriterion(SpatialClassNLLCriterion):
+    """Of the softmax over the classes of every pixel; one for volumes holds one for images."""
+
+    ranks = (4, 5)
+
+    def setup(self) -> None:
+        """The weights are the inner criterion's."""
+        outer, spatial = self.node, self.node.links.get("scec", self.node)
+        self.node = spatial.links["nll"]
+        super().setup()
+        self.node, self.average = outer, spatial.flag("sizeAverage", True)
+
+    def loss(self, x: Array, target: Any) -> Any:
+        return super().loss(log_softmax(x, 1), target)
+
+    def slope(self, x: Array, target: Any) -> Any:
+        logs = log_softmax(x, 1)
+        grads = super().slope(logs, target)
+        return grads - np.exp(logs) * grads.sum(axis=1, keepdims=True)
+
+
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """Log of the shares of e^x along an axis."""
+    shifted = x - x.max(axis=axis, keepdims=True)
+    logs: Array = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
     return logs
 
 

@@ -78,6 +78,19 @@ CASES: dict[str, tuple[Module, Any, Any]] = {
         normal(3, 5, 1, 1),
         np.array([5, 1, 2]),
     ),
+    "pixel cross entropy": (
+        criterion("SpatialCrossEntropyCriterion", links={"nll": NLL}),
+        normal(2, 5, 2, 3),
+        RNG.integers(1, 6, (2, 2, 3)),
+    ),
+    "volume cross entropy": (
+        criterion(
+            "VolumetricCrossEntropyCriterion",
+            links={"scec": criterion("SpatialCrossEntropyCriterion", links={"nll": NLL})},
+        ),
+        normal(2, 5, 2, 1, 3),
+        RNG.integers(1, 6, (2, 2, 1, 3)),
+    ),
     "simplex": (SIMPLEX, normal(4, 3), np.array([1, 3, 2, 2])),
     "simplex number": (SIMPLEX, normal(3), 2.0),
     "cosine": (
