@@ -163,8 +163,8 @@ class FeatureConfig:
     ) -> Self:
         """Read a ``features.json`` sidecar.
 
-        The file maps names to ids under "features"; it may name a "label", the "continuous"
-        features, and "splits" (name to regular expression).
+        The file maps names to ids under "features"; it may name a "label" or several "labels",
+        the "continuous" features, and "splits" (name to regular expression).
 
         Args:
             path: The file.
@@ -178,7 +178,7 @@ class FeatureConfig:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             ids = {str(name): int(id_) for name, id_ in content["features"].items()}
-            label = [content["label"]] if content.get("label") else []
+            label = content.get("labels", [content["label"]] if "label" in content else [])
             continuous = set(content.get("continuous", ()))
             splits = [(name, [pattern]) for name, pattern in content.get("splits", {}).items()]
         except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -11,7 +11,7 @@ namespace deepbird {
 namespace {
 
 constexpr size_t kHeader = 64;
-constexpr size_t kLarge = size_t{256} << 10;       // smaller blocks: malloc reuses them well
+constexpr size_t kLarge = size_t{256} << 10;  // smaller blocks: malloc reuses them well
 constexpr size_t kHugePage = size_t{2} << 20;
 
 struct Header {
@@ -65,7 +65,9 @@ void* block_alloc(size_t bytes) {
   }
   const bool huge = capacity >= kHugePage;
   if (posix_memalign(&block, huge ? kHugePage : kHeader, capacity) != 0) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
   if (huge) (void)madvise(block, capacity, MADV_HUGEPAGE);  // advice: failing is fine
+#endif
   static_cast<Header*>(block)->capacity = capacity;
   return static_cast<char*>(block) + kHeader;
 }

@@ -114,6 +114,11 @@ def test_sidecar(flights: Path, tmp_path: Path) -> None:
     assert sum(f.kind == FeatureKind.CONTINUOUS for f in config.features) == 16
     some = FeatureConfig.from_features_json(path, keep=[r"weather\..*", "flight.dest"])
     assert len(some.features) == 10
+    several = tmp_path / "several.json"
+    several.write_text(json.dumps({"features": {"a": 5, "b": "-6", "c": 7}, "labels": ["c", "b"]}))
+    read = FeatureConfig.from_features_json(several)
+    assert read.ids == (5,)
+    assert [label.id for label in read.labels] == [7, -6]
     bad = tmp_path / "features.json"
     bad.write_text(json.dumps({"names": []}))
     with pytest.raises(DataError, match=r"not a features\.json"):
