@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from migrate.graph import SCRATCH, Module, tensor_key, use
+from migrate.graph import Module, own_parameters, tensor_key, use
 from migrate.registry import Converter, lookup
 from migrate.weights import IDENTITY, Binding, Via, assign
 
@@ -148,8 +148,8 @@ class Context:
     ) -> Any:
         """The Keras layer of a module, made on first use.
 
-        Modules that are one object, or that share every tensor, share the layer: their
-        parameters stay one variable.
+        Modules that are one object, or that share every parameter and running statistic, share
+        the layer: their parameters stay one variable.
         """
         key = (_identity(module), part)
         if key not in self._layers:
@@ -189,14 +189,13 @@ def leaves(x: Any) -> list[Any]:
 
 
 def _identity(module: Module) -> object:
-    tensors = {
-        name: tensor_key(tensor)
-        for name, tensor in module.tensors.items()
-        if name not in SCRATCH and tensor.storage is not None
-    }
-    if not tensors:
+    parameters = [(p.name, tensor_key(p.tensor)) for p in own_parameters(module)]
+    if not parameters:
         return id(module)
-    return (module.class_name, tuple(sorted(tensors.items())), _plain(module.fields))
+    running = [
+        (name, tensor_key(t)) for name, t in module.tensors.items() if name.startswith("running_")
+    ]
+    return (module.class_name, *parameters, *sorted(running), _plain(module.fields))
 
 
 def _plain(fields: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

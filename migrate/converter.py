@@ -18,6 +18,7 @@ from migrate.records import attach_splits, find_features, takes_records
 from migrate.registry import declared, missing_message
 from migrate.source import load_module
 from migrate.taps import Seam, resolve, seams, torch_layout
+from migrate.ties import Ties, add_up, find_ties
 from migrate.weights import Binding, WeightError
 
 __all__ = ["Converted", "Report", "convert"]
@@ -37,11 +38,13 @@ class Report:
         modules: (path, class, converter, restrictions) in the order of conversion.
         bindings: where every Torch tensor went.
         static_batch: the model takes only the example's batch size (a module computes with it).
+        untied: paths of parameters that Torch shares and the model holds several times.
     """
 
     modules: tuple[tuple[str, str, str, str], ...]
     bindings: tuple[Binding, ...]
     static_batch: bool = False
+    untied: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass
@@ -66,6 +69,7 @@ class Converted:
     taps: dict[str, Any] = field(default_factory=dict)
     seams: dict[str, Seam] = field(default_factory=dict)
     _parameters: list[Binding] = field(default_factory=list)
+    _ties: Ties = ()
 
     def __call__(self, inputs: Any, training: bool = False) -> Any:
         """Torch's ``forward``.
@@ -145,7 +149,7 @@ class Converted:
             binding.gradient(grad)
             for binding, grad in zip(self._parameters, grads[len(watched) :], strict=True)
         ]
-        return of_inputs, of_parameters
+        return of_inputs, add_up(self._ties, self._parameters, of_parameters)
 
     def _of_criterion(self, grads: Any) -> Any:
         """The gradient of the input without the target's, which may be in the input's table."""
@@ -214,13 +218,17 @@ def _build(
     outputs = ctx.torch_layout(ctx.convert(module, inputs))
     model = keras.Model(inputs, outputs, name=name)
     _check_all_used(module, ctx)
+    listed = parameters(module, ctx.expanded)
+    ordered = [ctx.bindings[id(p.module), p.name] for p in listed]
+    tied = find_ties(listed, ordered)
     report = Report(
         tuple((m.path, m.source_class, c.name, c.restrictions) for m, c in ctx.used),
         tuple(ctx.bindings.values()),
         static,
+        tuple(tuple(dict.fromkeys(ordered[i].path for i in group)) for group in tied),
     )
-    ordered = [ctx.bindings[id(p.module), p.name] for p in parameters(module, ctx.expanded)]
-    return Converted(model, report, module, planned, features, dict(ctx.taps), seams(ctx), ordered)
+    taps = dict(ctx.taps)
+    return Converted(model, report, module, planned, features, taps, seams(ctx), ordered, tied)
 
 
 def _keras_inputs(planned: Plan, name: str) -> Any:
