@@ -62,8 +62,9 @@ def diff(
         checks += [check for pair in pairs.items() for check in _kinds(v1, v2, pair, policy)]
     if all(check.status is Status.PASS for check in checks if check.stage is not Stage.DTYPES):
         alignment, check = join(v1, v2)
-        checks.append(check)
-        if check.status is Status.PASS and alignment is not None:
+        joined = [check, *_labels_agree(v1, v2, alignment)]
+        checks += joined
+        if alignment is not None and _passed(joined):
             compared = _columns(v1, v2, pairs, alignment, policy)
             checks += [check for column in compared for check in column.checks]
             checks += [_enough(len(alignment.v1_rows), policy), *policy.checks(today)]
@@ -115,6 +116,19 @@ def _kinds(
         detail += "" if may else "; predictions.dtypes_may_differ in the policy accepts it"
         dtype = Check(name, Stage.DTYPES, Status.PASS if may else Status.FAIL, detail)
     return [shape, dtype]
+
+
+def _labels_agree(v1: PredictionSet, v2: PredictionSet, alignment: Alignment | None) -> list[Check]:
+    """Compare labels where both sides have some: one request cannot have two outcomes."""
+    if v1.labels is None or v2.labels is None or alignment is None:
+        return []
+    differ = v1.labels[alignment.v1_rows] != v2.labels[alignment.v2_rows]
+    count = int(np.count_nonzero(differ))
+    if not count:
+        return [Check("labels", Stage.JOIN, Status.PASS, "equal on both sides")]
+    detail = f"labels differ in {count:,} joined rows; these are not the same examples"
+    first = v1.row_name(int(alignment.v1_rows[np.argmax(differ)]))
+    return [Check("labels", Stage.JOIN, Status.NOT_COMPARABLE, detail, location=first)]
 
 
 def _columns(

@@ -35,7 +35,7 @@ class PredictionSet:
         columns: name → values, [rows] or [rows, width], in the dtype of the source.
         ids: Arrow array of int64, uint64, string or binary ids; None when the source has none and
             a row is known by its position alone.
-        labels: float64 [rows] or None.
+        labels: float64 [rows] in [0, 1], or None.
         groups: Arrow array [rows] of what a ranking belongs to (a request); None without.
         source: What it came from, for reports.
         sha256: Of the file, hexadecimal; empty for data from memory.
@@ -60,6 +60,8 @@ class PredictionSet:
                 lengths[name] = len(aside)
         if len(set(lengths.values())) > 1:
             raise PredictionError(f"{self.source}: columns differ in length: {lengths}")
+        if self.labels is not None and not _are_labels(self.labels):
+            raise PredictionError(f"{self.source}: labels must be in [0, 1], without gaps")
         object.__setattr__(self, "rows", next(iter(lengths.values()), 0))
 
     @classmethod
@@ -129,7 +131,8 @@ def load_predictions(
         path: Parquet, CSV, JSON lines, npz, or a block-format file of prediction DataRecords
             (plain, lzop, gzip). Records have no ids, and their columns are named by feature id.
         id_column: Column of ids; default: the first of `ID_NAMES` that exists.
-        label_column: Column of labels; default: the first of `LABEL_NAMES` that exists.
+        label_column: Column of labels in [0, 1]; default: the first of `LABEL_NAMES` that exists
+            and holds such.
         group_column: Column of groups; default: the first of `GROUP_NAMES` that exists.
         columns: Columns to keep; default: all that hold numbers. For records these may be the
             names that the feature ids are hashes of.
@@ -266,10 +269,14 @@ def _from_columns(
     ids = take(id_column, ID_NAMES)
     groups = take(group_column, GROUP_NAMES)
     labels = take(label_column, LABEL_NAMES)
-    numbers = {name: _numbers(values) for name, values in found.items()}
     label_values = None if labels is None else _numbers(labels[1])
-    if labels is not None and label_values is None:
-        raise PredictionError(f"{source}: label column {labels[0]!r} does not hold numbers")
+    if labels is not None and (label_values is None or not _are_labels(label_values)):
+        if label_column is not None:
+            raise PredictionError(
+                f"{source}: label column {label_column!r} must hold numbers in [0, 1], without gaps"
+            )
+        found, label_values = {labels[0]: labels[1], **found}, None
+    numbers = {name: _numbers(values) for name, values in found.items()}
     return PredictionSet(
         columns={name: values for name, values in numbers.items() if values is not None},
         ids=None if ids is None else _keys(pa.array(ids[1]), ids[0], source),
@@ -279,6 +286,10 @@ def _from_columns(
         has_dtypes=has_dtypes,
         ignored=tuple(name for name, values in numbers.items() if values is None),
     )
+
+
+def _are_labels(values: Array) -> bool:
+    return values.ndim == 1 and bool(np.all((values >= 0) & (values <= 1)))
 
 
 def _numbers(values: Any) -> Array | None:

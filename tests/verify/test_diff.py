@@ -116,6 +116,14 @@ def test_the_worst_row_is_named_by_its_id():
     assert diff(predictions(), shuffled).verdict.decisive.location == f"id {IDS[123]}"
 
 
+def test_rows_with_other_labels_are_other_examples():
+    v1, v2 = (predictions(ids=None, labels=labels) for labels in (LABEL, np.roll(LABEL, 1)))
+    verdict = diff(v1, v2).verdict
+    assert (verdict.status, verdict.decisive.stage) == (NOT_COMPARABLE, Stage.JOIN)
+    assert verdict.decisive.name == "labels"
+    assert diff(v1, v1).verdict.status is PASS
+
+
 def test_position_join_says_so():
     report = diff(predictions(ids=None), predictions(ids=None))
     assert report.verdict.status is PASS

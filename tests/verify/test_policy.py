@@ -1,6 +1,7 @@
 """Policies: which rule applies, what a bad file says, and that nothing in one may lie idle."""
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,3 +171,11 @@ def test_outlier_budget_has_a_hard_cap(wrong, size, passed):
     got[:wrong] = size
     rule = Tolerance(atol=1e-6, outlier_share=0.01, outlier_cap=1.0)
     assert rule.check(ref, got).passed == passed
+
+
+def test_the_example_of_the_guide_is_a_policy(tmp_path):
+    guide = Path(__file__).parents[2] / "docs/verification.md"
+    text = guide.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    policy = Policy.load(write(tmp_path, text))
+    assert len(policy.unused()) == 4
+    assert policy.tolerance(dtype="float32", family="linear", output="3.Linear").atol == 1e-6

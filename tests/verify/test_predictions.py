@@ -100,6 +100,14 @@ def test_text_columns_are_set_aside_by_name(tmp_path):
     assert load_predictions(path).ignored == ("note",)
 
 
+def test_a_target_that_is_no_label_is_a_column(tmp_path):
+    path = tmp_path / "p.parquet"
+    parquet(path, id=IDS, target=[1.0, 2.0, 3.0])
+    got = load_predictions(path)
+    assert got.labels is None
+    assert list(got.columns) == ["target"]
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "words"),
     [
@@ -107,7 +115,8 @@ def test_text_columns_are_set_aside_by_name(tmp_path):
         ({"id": IDS, "score": SCORE}, {"id_column": "uid"}, "no column 'uid'"),
         ({"id": ["a", None, None], "score": SCORE}, {}, "lacks 2 of 3 ids, first in row 1"),
         ({"id": [0.5, 1.5, 2.5], "score": SCORE}, {}, "cannot identify rows"),
-        ({"id": IDS, "label": IDS}, {}, "does not hold numbers"),
+        ({"id": IDS, "y": IDS}, {"label_column": "y"}, "must hold numbers in"),
+        ({"id": IDS, "y": [0.0, 1.0, 2.0]}, {"label_column": "y"}, "must hold numbers in"),
     ],
 )
 def test_bad_columns(tmp_path, columns, options, words):
@@ -140,3 +149,8 @@ def test_damaged_files(tmp_path, name, content):
 def test_lengths_must_agree():
     with pytest.raises(PredictionError, match="differ in length"):
         PredictionSet.from_arrays({"a": SCORE, "b": SCORE[:2]})
+
+
+def test_labels_are_shares():
+    with pytest.raises(PredictionError, match="labels must be in"):
+        PredictionSet.from_arrays({"a": SCORE}, labels=[0, 1, np.nan])
