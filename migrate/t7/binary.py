@@ -16,12 +16,33 @@ if TYPE_CHECKING:
 
 __all__ = ["BinaryCursor"]
 
+# Entries of one shape are read at once if so many follow; after others the search begins again.
 _RUN: Final = 64
+_BETWEEN_RUNS: Final = 1024
+_LONGEST_IN_RUN: Final = 32
+_NUMBER_SHAPE: Final = -1
 
 
 @cache
 def _compiled(form: str) -> struct.Struct:
     return struct.Struct(form)
+
+
+@cache
+def _record(order: str, key: int, value: int) -> np.dtype[Any]:
+    """One entry of a table: tag and length, key, tag and length, value."""
+    fields = []
+    for head, name, length in (("head", "key", key), ("middle", "value", value)):
+        number = length == _NUMBER_SHAPE
+        fields.append((head, order + ("i4" if number else "i8")))
+        fields.append((name, order + "f8" if number else f"V{length}"))
+    return np.dtype(fields)
+
+
+def _column(values: np.ndarray[Any, Any]) -> list[Any]:
+    """Keys or values of a run: floats, or texts of one length."""
+    plain = values.tolist()
+    return plain if values.dtype.kind == "f" else [raw.decode() for raw in plain]
 
 
 class BinaryCursor:
@@ -46,10 +67,7 @@ class BinaryCursor:
         self._number_key = _compiled(self._order + "idii").unpack_from
         self._number_value = _compiled(self._order + "id").unpack_from
         self._low = 0 if byte_order == "little" else 3  # place of an int's low byte
-        self._tags = _compiled(self._order + "idi").unpack_from
         self._texts: dict[bytes, str] = {}
-        record = [("kt", "i4"), ("k", "f8"), ("vt", "i4"), ("v", "f8")]
-        self._record = np.dtype([(name, self._order + form) for name, form in record])
 
     def at_end(self) -> bool:
         """No byte is left."""
@@ -145,9 +163,7 @@ class BinaryCursor:
             f"a {what} of {count}, {self.size - self.pos} bytes are left", offset=self.pos
         )
 
-    def read_pairs(  # noqa: C901 - one flat loop: calls inside would double its time
-        self, table: Table, left: int
-    ) -> tuple[int, Any]:
+    def read_pairs(self, table: Table, left: int) -> tuple[int, Any]:
         """Reads entries into ``table`` while keys and values are plain scalars.
 
         It stops before anything else, a damaged entry included, for the caller to read or refuse.
@@ -159,8 +175,19 @@ class BinaryCursor:
         Returns:
             How many entries remain now, and the key whose value comes next, or ``NO_KEY``.
         """
-        if left >= _RUN and self._numbers_ahead():
-            left -= self._read_number_pairs(table, left)
+        while left >= _RUN:
+            left -= self._read_run(table, left)
+            part = min(left, _BETWEEN_RUNS)
+            rest, key = self._read_scalars(table, part)
+            left -= part - rest
+            if rest:
+                return left, key
+        return self._read_scalars(table, left)
+
+    def _read_scalars(  # noqa: C901 - one flat loop: calls inside would double its time
+        self, table: Table, left: int
+    ) -> tuple[int, Any]:
+        """As ``read_pairs``, entry by entry."""
         buffer, pos, size = self.buffer, self.pos, self.size
         two_ints, one_double = self._two_ints, self._double
         number_key, number_value, low = self._number_key, self._number_value, self._low
@@ -179,10 +206,11 @@ class BinaryCursor:
                     pos += 12
                 elif tag == STRING:
                     head, count = two_ints(buffer, pos)
-                    end = pos + 8 + count
-                    if head != STRING or count < 0 or end > size:
+                    start = pos + 8
+                    end = start + count
+                    if head != STRING or not start <= end <= size:
                         break
-                    raw = buffer[pos + 8 : end]
+                    raw = buffer[start:end]
                     if texts is None:
                         text = raw.decode()
                     elif raw in texts:
@@ -190,24 +218,25 @@ class BinaryCursor:
                     else:
                         text = texts[raw] = raw.decode()
                     tag, number = number_value(buffer, end)
-                    key = text
-                    pos = end
                     if tag == NUMBER:
-                        table[key] = number
-                        pos += 12
+                        table[text] = number
+                        pos = end + 12
                         left -= 1
                         continue
-                    tag, count = two_ints(buffer, pos)
+                    tag, count = two_ints(buffer, end)
+                    key = text
+                    pos = end
                 else:
                     break
                 if tag == NUMBER:
                     (table[key],) = one_double(buffer, pos + 4)
                     pos += 12
                 elif tag == STRING:
-                    end = pos + 8 + count
-                    if count < 0 or end > size:
+                    start = pos + 8
+                    end = start + count
+                    if not start <= end <= size:
                         break
-                    table[key] = buffer[pos + 8 : end].decode()
+                    table[key] = buffer[start:end].decode()
                     pos = end
                 elif tag == BOOLEAN:
                     table[key] = count != 0
@@ -220,29 +249,48 @@ class BinaryCursor:
         self.pos = pos
         return left, key if left else NO_KEY
 
-    def _numbers_ahead(self) -> bool:
-        """Whether a run of number -> number entries begins here, by its first and its last."""
-        tags, width = self._tags, self._record.itemsize
+    def _shape_at(self, pos: int) -> tuple[int, int] | None:
+        """The lengths of the key and the value of an entry; None if they are no short scalars."""
+        shape = []
         try:
-            key, _, value = tags(self.buffer, self.pos)
-            if key != NUMBER or value != NUMBER:
-                return False
-            key, _, value = tags(self.buffer, self.pos + (_RUN - 1) * width)
+            for _ in range(2):
+                tag, count = self._two_ints(self.buffer, pos)
+                if tag == NUMBER:
+                    shape.append(_NUMBER_SHAPE)
+                    pos += 12
+                elif tag == STRING and 0 < count <= _LONGEST_IN_RUN:
+                    shape.append(count)
+                    pos += 8 + count
+                else:
+                    return None
         except struct.error:
-            return False
-        return bool(key == NUMBER and value == NUMBER)
+            return None
+        return shape[0], shape[1]
 
-    def _read_number_pairs(self, table: Table, left: int) -> int:
-        """Reads a run of number -> number entries at once; returns how many there were."""
-        count = min(left, (self.size - self.pos) // self._record.itemsize)
+    def _read_run(self, table: Table, left: int) -> int:
+        """Reads entries of one shape at once, if many follow; returns how many there were."""
+        shape = self._shape_at(self.pos)
+        if shape is None:
+            return 0
+        record = _record(self._order, *shape)
+        if self._shape_at(self.pos + (_RUN - 1) * record.itemsize) != shape:
+            return 0
+        first = np.frombuffer(self.buffer, record, 1, self.pos)[0]
+        count = min(left, (self.size - self.pos) // record.itemsize)
         taken, window = 0, _RUN
         while taken < count:
             part = min(window, count - taken)
-            run = np.frombuffer(self.buffer, self._record, part, self.pos)
-            plain = (run["kt"] == NUMBER) & (run["vt"] == NUMBER) & ~np.isnan(run["k"])
-            good = part if plain.all() else int(plain.argmin())
-            table.update(zip(run["k"][:good].tolist(), run["v"][:good].tolist(), strict=True))
-            self.pos += self._record.itemsize * good
+            run = np.frombuffer(self.buffer, record, part, self.pos)
+            same = (run["head"] == first["head"]) & (run["middle"] == first["middle"])
+            if shape[0] == _NUMBER_SHAPE:
+                same &= ~np.isnan(run["key"])
+            good = part if same.all() else int(same.argmin())
+            try:
+                keys, values = (_column(run[name][:good]) for name in ("key", "value"))
+                table.update(zip(keys, values, strict=True))
+            except UnicodeDecodeError:
+                break
+            self.pos += record.itemsize * good
             taken += good
             if good < part:
                 break

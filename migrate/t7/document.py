@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 from contextlib import contextmanager
@@ -199,6 +200,19 @@ class _Reading:
     plausible: bool
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """All that reading makes stays: collecting garbage meanwhile would walk it for nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_no_collection()
 def _read(buffer: Buffer, way: _Way, layouts: Mapping[str, Layout], first_only: bool) -> _Reading:
     cursor = way.cursor(buffer)
     reader = Reader(cursor, layouts)

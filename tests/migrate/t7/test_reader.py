@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 import struct
@@ -192,3 +194,59 @@ def test_options_are_checked(options: dict[str, Any]) -> None:
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         t7.load(tmp_path / "none.t7")
+
+
+def shapes(kind: str, count: int = 3000) -> dict[Any, Any]:
+    """Large tables that change their shape on the way, where runs of one shape begin and end."""
+    return {
+        "numbers": {float(i): i * 0.5 for i in range(count)},
+        "numbers, then not": {float(i): i if i % 700 else "text" for i in range(count)},
+        "names": {f"entry{i}": float(i) for i in range(count)},
+        "texts": {f"k{i:05}": f"v{i:06}" for i in range(count)},
+        "number -> text": {float(i): f"{i:04}" for i in range(count)},
+        "mixed": {(f"n{i}" if i % 3 else i): (i if i % 2 else f"v{i}") for i in range(count)},
+        "zero bytes": {f"{i:04}\0": "\0\0" for i in range(count)},
+        "no UTF-8": {f"{i:04}é": "ab\udcff" if i == 900 else "abcd" for i in range(count)},
+        "nil and tables": {i: [1.0] if i % 500 == 499 else float(i) for i in range(count)},
+        "booleans": {i: i % 900 > 1 for i in range(count)},
+    }[kind]
+
+
+KINDS = ["numbers", "numbers, then not", "names", "texts", "number -> text", "mixed"]
+KINDS += ["zero bytes", "no UTF-8", "nil and tables", "booleans"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_large_tables_of_any_shape(kind: str) -> None:
+    value = shapes(kind)
+    content = t7.dumps(value)
+    read = t7.load(content)
+    assert t7.dumps(read) == content
+    plain = t7.plain(t7.Table(read, end=True))
+    plain.pop("end")
+    assert plain == value
+    for end in (len(content) - 1, len(content) - 9, len(content) // 2):
+        with pytest.raises(t7.Truncated):
+            t7.load(content[:end], long_size=8)
+
+
+def test_a_nan_key_in_a_long_run_is_refused() -> None:
+    content = bytearray(t7.dumps({float(i): 1.0 for i in range(1000)}))
+    at = 12 + 24 * 500
+    content[at + 4 : at + 12] = struct.pack("<d", float("nan"))
+    with pytest.raises(t7.BadNumber, match="nan") as caught:
+        t7.load(bytes(content))
+    assert caught.value.offset == at
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("content", [b"\0\0\0\0", b"\2\0\0\0"])
+def test_the_garbage_collector_stays_as_it_was(enabled: bool, content: bytes) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with contextlib.suppress(t7.Truncated):
+            t7.load(content)
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
