@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from verify.compare.values import Array
+from verify.prediction_files import numbers_of, read_columns
 
 # Columns recognised by name when the caller does not say which they are.
 ID_NAMES = ("id", "row_id", "example_id", "record_id", "request_id")
@@ -152,9 +153,9 @@ def load_predictions(
         head = file.read(4096)
     try:
         predictions = _from_columns(
-            *_reader(path, head)(path, texts), str(path), id_column, label_column, group_column
+            *read_columns(path, head, texts), str(path), id_column, label_column, group_column
         )
-    except (pa.ArrowException, zipfile.BadZipFile, ValueError, KeyError) as error:
+    except (pa.ArrowException, BadZipFile, ValueError, KeyError) as error:
         if isinstance(error, PredictionError):
             raise
         raise PredictionError(f"{path}: cannot read predictions: {error}") from error
@@ -189,69 +190,6 @@ def missing_column(source: str, name: str, existing: Iterable[str]) -> str:
     return f"{source}: no column {name!r}{hint} There are: {', '.join(there) or 'none'}"
 
 
-_Columns = tuple[dict[str, Any], bool]
-
-
-def _reader(path: Path, head: bytes) -> Callable[[Path, set[str]], _Columns]:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if head.startswith(b"PAR1"):
-        return _parquet
-    if head.startswith(b"PK\x03\x04"):
-        return _npz
-    if ".csv" in suffixes or ".tsv" in suffixes:
-        return _csv
-    if ".jsonl" in suffixes or ".ndjson" in suffixes or head.lstrip().startswith(b"{"):
-        return _jsonl
-    binary = b"\0" in head or head.startswith((b"\x89LZO", b"\x1f\x8b", b"\x29\xd8\xd5\x06"))
-    if binary or ".lzo" in suffixes or ".block" in suffixes:
-        return _records
-    if not head:
-        raise PredictionError(f"{path}: the file is empty")
-    return _csv
-
-
-def _parquet(path: Path, _texts: set[str]) -> _Columns:
-    import pyarrow.parquet as pq
-
-    return _arrow_columns(pq.read_table(path, memory_map=True)), True
-
-
-def _csv(path: Path, texts: set[str]) -> _Columns:
-    from pyarrow import csv
-
-    # ids are read as text: as numbers, those beyond 2^63 would be rounded and become duplicates
-    parse = csv.ParseOptions(delimiter="\t" if ".tsv" in path.suffixes else ",")
-    convert = csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
-    return _arrow_columns(csv.read_csv(path, parse_options=parse, convert_options=convert)), False
-
-
-def _jsonl(path: Path, _texts: set[str]) -> _Columns:
-    from pyarrow import json
-
-    return _arrow_columns(json.read_json(path)), False
-
-
-def _arrow_columns(table: Any) -> dict[str, Any]:
-    repeated = [name for name in set(table.column_names) if table.column_names.count(name) > 1]
-    if repeated:
-        raise ValueError(f"column {repeated[0]!r} appears more than once")
-    return {name: table[name].combine_chunks() for name in table.column_names}
-
-
-def _npz(path: Path, _texts: set[str]) -> _Columns:
-    # np.load keeps a file open that it cannot read, unless the file is ours
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}, True
-
-
-def _records(path: Path, _texts: set[str]) -> _Columns:
-    from deepbird_v2.data import decode_predictions, read_records
-
-    predictions = decode_predictions(read_records(path))
-    # the wire knows doubles alone, whatever precision the model computed in
-    return {str(feature): predictions[feature] for feature in sorted(predictions)}, False
-
-
 def _from_columns(
     found: dict[str, Any],
     has_dtypes: bool,
@@ -269,14 +207,14 @@ def _from_columns(
     ids = take(id_column, ID_NAMES)
     groups = take(group_column, GROUP_NAMES)
     labels = take(label_column, LABEL_NAMES)
-    label_values = None if labels is None else _numbers(labels[1])
+    label_values = None if labels is None else numbers_of(labels[1])
     if labels is not None and (label_values is None or not _are_labels(label_values)):
         if label_column is not None:
             raise PredictionError(
                 f"{source}: label column {label_column!r} must hold numbers in [0, 1], without gaps"
             )
         found, label_values = {labels[0]: labels[1], **found}, None
-    numbers = {name: _numbers(values) for name, values in found.items()}
+    numbers = {name: numbers_of(values) for name, values in found.items()}
     return PredictionSet(
         columns={name: values for name, values in numbers.items() if values is not None},
         ids=None if ids is None else _keys(pa.array(ids[1]), ids[0], source),
@@ -290,24 +228,6 @@ def _from_columns(
 
 def _are_labels(values: Array) -> bool:
     return values.ndim == 1 and bool(np.all((values >= 0) & (values <= 1)))
-
-
-def _numbers(values: Any) -> Array | None:
-    """Return a column as numbers, a missing value as NaN; None if it holds something else."""
-    if isinstance(values, np.ndarray):
-        return values if values.dtype.kind in "fiub" and values.ndim else None
-    kind = values.type
-    if pa.types.is_null(kind):
-        return np.full(len(values), np.nan)
-    if pa.types.is_fixed_size_list(kind) and not values.null_count:
-        inner = _numbers(values.flatten())
-        return None if inner is None else inner.reshape(len(values), kind.list_size)
-    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        if values.null_count and not pa.types.is_floating(kind):
-            values = values.cast(pa.float64())
-        array: Array = values.to_numpy(zero_copy_only=False)
-        return array
-    return None
 
 
 def _keys(values: Any, name: str, source: str) -> Any:
