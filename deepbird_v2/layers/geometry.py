@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["adaptive_edges", "border", "spatial_shape", "window_counts"]
+__all__ = ["adaptive_edges", "border", "every", "spatial_shape", "spread", "window_counts"]
 
 
 def spatial_shape(layer: Any, shape: Sequence[int | None]) -> tuple[int, ...]:
@@ -87,3 +87,27 @@ def border(
         return x
     filled = {"constant_values": value} if mode == "constant" else {}
     return keras.ops.pad(x, grow, mode=mode, **filled)
+
+
+def every(x: Any, strides: Sequence[int]) -> Any:
+    """The pixels of ``x`` [N, *S, C] that ``strides`` meet, from the first on."""
+    if set(strides) == {1}:
+        return x
+    return x[(slice(None), *(slice(None, None, s) for s in strides))]
+
+
+def spread(x: Any, strides: Sequence[int], size: Sequence[int]) -> Any:
+    """The inverse of :func:`every`: an image of ``size`` with zeros where ``strides`` do not meet.
+
+    TensorFlow 2.21's oneDNN gradients of 1×1 kernels with strides write beyond their buffers; 1×1
+    kernels go without strides, on what :func:`every` picks or into what this makes.
+    """
+    for axis, (s, n) in enumerate(zip(strides, size, strict=True), 1):
+        shape = keras.ops.shape(x)
+        apart = keras.ops.expand_dims(x, axis + 1)
+        pad = [(0, 0)] * len(apart.shape)
+        pad[axis + 1] = (0, s - 1)
+        joined = (*shape[:axis], shape[axis] * s, *shape[axis + 1 :])
+        x = keras.ops.reshape(keras.ops.pad(apart, pad), joined)
+        x = x[(*[slice(None)] * axis, slice(n))]
+    return x

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deepbird_v2.layers.geometry import every, spread
+
 __all__ = ["MappedConvolution"]
 
 
@@ -50,13 +52,16 @@ class MappedConvolution(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """See the class."""
-        kernel = self._dense()
-        if not self.transposed:
-            return tf.nn.conv2d(x, kernel, self.strides, "VALID") + self.bias
-        shape = (tf.shape(x)[0], *self.compute_output_shape(x.shape)[1:])
-        y = tf.nn.conv2d_transpose(
-            x, tf.transpose(kernel, (0, 1, 3, 2)), shape, self.strides, "VALID"
-        )
+        kernel, sizes = self._dense(), self.compute_output_shape(x.shape)[1:]
+        if self.kernel_size == (1, 1):  # without strides, see spread
+            flat = x if self.transposed else every(x, self.strides)
+            y = tf.nn.conv2d(flat, kernel, 1, "VALID")
+            y = spread(y, self.strides, sizes[:2]) if self.transposed else y
+        elif self.transposed:
+            shape, back = (tf.shape(x)[0], *sizes), tf.transpose(kernel, (0, 1, 3, 2))
+            y = tf.nn.conv2d_transpose(x, back, shape, self.strides, "VALID")
+        else:
+            y = tf.nn.conv2d(x, kernel, self.strides, "VALID")
         return y + self.bias
 
     def _dense(self) -> Any:
@@ -69,7 +74,7 @@ class MappedConvolution(keras.layers.Layer):
         shape = (self.channels, self.filters, *self.kernel_size)
         return tf.transpose(tf.reshape(dense, shape), (2, 3, 0, 1))
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """[N, height, width, filters]."""
         sizes = [
             None if n is None else (n - 1) * s + k if self.transposed else (n - k) // s + 1

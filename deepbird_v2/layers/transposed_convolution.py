@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepbird_v2.layers.geometry import border, spatial_shape
+from deepbird_v2.layers.geometry import border, spatial_shape, spread
 
 __all__ = ["TransposedConvolution"]
 
@@ -63,20 +63,23 @@ class TransposedConvolution(keras.layers.Layer):
 
     def call(self, x: Any, output_padding: Sequence[int] | None = None) -> Any:
         """See the class."""
-        kernel = tf.convert_to_tensor(self.kernel)
-        shape = (tf.shape(x)[0], *self._whole(x, output_padding), self.filters // self.groups)
-        y = tf.concat(
-            [
-                tf.nn.conv_transpose(part, filters, shape, self.strides, "VALID")
-                for part, filters in zip(
-                    tf.split(x, self.groups, -1), tf.split(kernel, self.groups, -1), strict=True
-                )
-            ],
-            -1,
-        )
+        kernel = tf.split(tf.convert_to_tensor(self.kernel), self.groups, -1)
+        whole = self._whole(x, output_padding)
+        parts = zip(tf.split(x, self.groups, -1), kernel, strict=True)
+        y = tf.concat([self._transposed(part, filters, whole) for part, filters in parts], -1)
         crop = tuple(-p for p in self.padding)
         y = border(y, crop, crop)
         return y + self.bias if self.use_bias else y
+
+    def _transposed(self, x: Any, kernel: Any, whole: list[int]) -> Any:
+        shape = (tf.shape(x)[0], *whole, self.filters // self.groups)
+        if set(self.kernel_size) == {1}:
+            return spread(
+                tf.einsum("n...c,fc->n...f", x, tf.reshape(kernel, kernel.shape[-2:])),
+                self.strides,
+                whole,
+            )
+        return tf.nn.conv_transpose(x, kernel, shape, self.strides, "VALID")
 
     def compute_output_spec(self, x: Any, output_padding: Sequence[int] | None = None) -> Any:
         """[N, *S', filters]."""

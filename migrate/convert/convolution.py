@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from deepbird_v2.layers.geometry import border
+from deepbird_v2.layers.geometry import border, every
 from deepbird_v2.layers.local_convolution import LocalConvolution
 from deepbird_v2.layers.mapped_convolution import MappedConvolution
 from deepbird_v2.layers.transposed_convolution import TransposedConvolution
@@ -83,21 +83,20 @@ def volumetric(ctx: Context, m: Module, x: Any) -> Any:
 
 def _convolution(ctx: Context, m: Module, x: Any, axes: str) -> Any:
     walk, weight = _walk(m, axes), m.tensors["weight"].size
-    both = any(s > 1 for s in walk.stride) and any(d > 1 for d in walk.dilation)
+    x = x if walk.keeps_size else border(x, walk.pad, walk.pad)
+    x, strides, after = _steps(x, walk)
     layer = ctx.layer(
         m,
         LAYERS[axes],
         weight[0],
         walk.kernel,
-        strides=1 if both else walk.stride,
+        strides=strides,
         padding="same" if walk.keeps_size else "valid",
         dilation_rate=walk.dilation,
         groups=m.integer("groups", 1),
         use_bias=_has_bias(m),
     )
-    y = layer(x if walk.keeps_size else border(x, walk.pad, walk.pad))
-    if both:  # Keras has strides or dilation
-        y = y[(slice(None), *(slice(None, None, s) for s in walk.stride))]
+    y = every(layer(x), after)
     full = (weight[0], math.prod(weight[1:]) // math.prod(walk.kernel), *walk.kernel)
     via = permute(*range(2, len(full)), 1, 0)
     if len(weight) == 2:
@@ -107,6 +106,21 @@ def _convolution(ctx: Context, m: Module, x: Any, axes: str) -> Any:
     if _has_bias(m):
         ctx.bind(m, "bias", layer.bias)
     return y
+
+
+def _steps(x: Any, walk: Walk) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
+    """Where to take strides: (input with strides taken, strides of the layer, strides after it).
+
+    A 1×1 kernel needs only the pixels that its strides meet, so they are picked before (and must
+    be, see :func:`deepbird_v2.layers.geometry.spread`). Keras has strides or dilation, not both;
+    then the layer computes everything and strides come after.
+    """
+    ones = (1,) * len(walk.stride)
+    if set(walk.kernel) == {1}:
+        return every(x, walk.stride), ones, ones
+    if max(walk.stride) > 1 and max(walk.dilation) > 1:
+        return x, ones, walk.stride
+    return x, walk.stride, ones
 
 
 @converts("nn.SpatialFullConvolution", layout="aware")
@@ -236,15 +250,17 @@ def temporal(ctx: Context, m: Module, x: Any) -> Any:
     a = "H" if m.source_class.startswith("cudnn.") else "W"
     outputs, flat = m.tensors["weight"].size
     kernel, pad = m.integer(f"k{a}"), (m.integer(f"pad{a}", 0),)
+    stride = m.integer(f"d{a}", 1)
+    first = stride if kernel == 1 else 1  # see _steps
     layer = ctx.layer(
         m,
         keras.layers.Conv1D,
         outputs,
         kernel,
-        strides=m.integer(f"d{a}", 1),
+        strides=stride // first,
         use_bias=_has_bias(m),
     )
-    y = batchwise(m, x, 1, lambda batch: layer(border(batch, pad, pad)))
+    y = batchwise(m, x, 1, lambda batch: layer(every(border(batch, pad, pad), (first,))))
     split = reshape(outputs, kernel, flat // kernel)
     ctx.bind(m, "weight", layer.kernel, split.then(permute(1, 2, 0)))
     if _has_bias(m):

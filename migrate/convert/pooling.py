@@ -215,7 +215,7 @@ def _fractional(ctx: Context, m: Module, x: Any, axes: str) -> Any:
 
 
 def _fixed_samples(m: Module, x: Any, rank: int) -> Any:
-    """Numbers [N, C, axes] that ``fixPoolingRegions`` kept, if they fit; Torch has the last first."""
+    """Numbers [N, C, axes] that ``fixPoolingRegions`` kept, if they fit; Torch reverses axes."""
     if not m.flag("newRandomPool") or "randomSamples" not in m.tensors:
         return None
     batch = static_sizes(m, x.shape[:1])[0] if len(x.shape) == rank + 2 else 1
