@@ -84,10 +84,11 @@ def binary_cross_entropy(
     def loss(p: Any) -> Any:
         q, t = tf.cast(p, tf.float64), tf.cast(like(p, target), tf.float64)
         w = tf.constant(1.0 if weights is None else weights, tf.float64)
-        logs = tf.math.log(q + epsilon) * t + tf.math.log(1 - q + epsilon) * (1 - t)
+        rest = tf.abs(1 - q)  # abs keeps graph optimizers from computing 1 + epsilon first
+        logs = tf.math.log(q + epsilon) * t + tf.math.log(rest + epsilon) * (1 - t)
 
         def gradient(upstream: Any) -> Any:
-            slope = w * (q - t) / ((1 - q + epsilon) * (q + epsilon))
+            slope = w * (q - t) / ((rest + epsilon) * (q + epsilon))
             count = tf.cast(tf.size(q) if average else 1, tf.float64)
             return upstream * tf.cast(slope / count, p.dtype)
 
