@@ -1,4 +1,4 @@
-"""``verify inference``: v2 answers v1's recorded requests, and a verdict says whether it is the same."""
+"""``verify inference``: v2 answers v1's recorded requests, and a verdict says if it is the same."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ class Reference(Protocol):
 class Candidate(Protocol):
     """The v2 side."""
 
-    seams: Any
+    @property
+    def seams(self) -> Any:
+        """Path of a module → where it is in the model."""
 
     def run(self, takes: Any, gives: Any, value: Any) -> Any:
         """What the part from spot to spot makes of a value."""

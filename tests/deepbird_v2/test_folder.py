@@ -21,19 +21,23 @@ def test_round_trip(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
-def test_a_failure_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), building(tmp_path / "m") as scratch:
-        fill(scratch)
+def fail_to_build(folder, **options):
+    with building(folder, **options) as scratch:
+        fill(scratch, "new")
         raise RuntimeError
+
+
+def test_a_failure_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError):
+        fail_to_build(tmp_path / "m")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_leaves_what_was_there(tmp_path):
     with building(tmp_path / "m") as scratch:
         fill(scratch, "old")
-    with pytest.raises(RuntimeError), building(tmp_path / "m", overwrite=True) as scratch:
-        fill(scratch, "new")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail_to_build(tmp_path / "m", overwrite=True)
     read_manifest(tmp_path / "m")
     assert (tmp_path / "m" / "model.keras").read_text() == "old"
 

@@ -20,9 +20,7 @@ VECTORS = cases("percentile_discretizer_infer.npz")
 def state_of(vector):
     edges = vector["bin_vals"]
     bin_ids = vector["bin_ids"].reshape(edges.shape)
-    return PercentileDiscretizer(
-        vector["feature_ids"], edges, bin_ids, int(vector["output_bits"])
-    )
+    return PercentileDiscretizer(vector["feature_ids"], edges, bin_ids, int(vector["output_bits"]))
 
 
 @pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
