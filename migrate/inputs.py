@@ -150,7 +150,7 @@ def _plan(consumer: Consumer, example: Any, dtype: str) -> Plan:
         return usual(consumer, dtype)
     planned = _of_example(str(consumer), example, dtype)
     if isinstance(planned, Dense) and consumer.class_name in _INDEXING:
-        return replace(planned, indices=True)
+        return replace(planned, indices=bool(planned.shape))
     return planned
 
 
