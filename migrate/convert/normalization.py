@@ -13,7 +13,7 @@ from deepbird_v2.layers.kmeans import Kmeans
 from deepbird_v2.layers.normalize import Normalize
 from deepbird_v2.layers.weight_normalization import WeightNormalization
 from migrate.context import Context, ConversionError
-from migrate.graph import with_tensor
+from migrate.graph import own_parameters, with_tensor
 from migrate.registry import converts
 from migrate.weights import TRANSPOSE, Via, reshape
 
@@ -42,18 +42,19 @@ def batch_normalization(ctx: Context, m: Module, x: Any) -> Any:
         raise ConversionError(
             f"{m}: takes {RANKS[m.class_name]} dimensions, the batch first, got {x.shape}"
         )
+    affine = bool(own_parameters(m))  # tensors without elements stand for none
     layer = ctx.layer(
         m,
         BatchNormalization,
         axis=ctx.axis(x, 1),
         momentum=m.number("momentum", 0.1),
         epsilon=m.number("eps", 1e-5),
-        affine="weight" in m.tensors,
+        affine=affine,
         frozen=m.get("train") is None,  # such a file never trains
     )
     y = layer(x)
     ctx.mark(y, ctx.axes(x))
-    if "weight" in m.tensors:
+    if affine:
         ctx.bind(m, "weight", layer.gamma)
         ctx.bind(m, "bias", layer.beta)
     ctx.bind(m, "running_mean", layer.moving_mean, trainable=False)

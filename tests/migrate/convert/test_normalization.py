@@ -15,7 +15,7 @@ import deepbird_v2.layers
 import migrate
 from migrate.context import ConversionError
 from migrate.graph import Module, with_tensor
-from migrate.t7.objects import Storage
+from migrate.t7.objects import Storage, Tensor
 from verify import oracle
 
 RNG = np.random.default_rng(21)
@@ -70,6 +70,8 @@ def layer(name: str, bias: int, **fields: float) -> Module:
 
 CONV = {"kW": 3.0, "kH": 2.0, "dW": 1.0, "dH": 1.0, "padW": 0.0, "padH": 0.0}
 
+NOTHING = Tensor("torch.DoubleTensor", (), (), 0, None, np.dtype(np.float64))
+
 CASES: dict[str, tuple[Module, np.ndarray]] = {
     "features": (batch_norm("BatchNormalization", 5, momentum=0.3, eps=0.01), normal(7, 5) + 9),
     "version 1": (old_batch_norm(3), normal(4, 3)),
@@ -80,6 +82,13 @@ CASES: dict[str, tuple[Module, np.ndarray]] = {
     "planes": (batch_norm("SpatialBatchNormalization", 3), normal(2, 3, 4, 5)),
     "planes, one image": (batch_norm("SpatialBatchNormalization", 3), normal(1, 3, 4, 5)),
     "volumes": (batch_norm("VolumetricBatchNormalization", 2, affine=False), normal(3, 2, 2, 3, 4)),
+    "empty weights": (
+        replace(
+            bn := batch_norm("SpatialBatchNormalization", 3, affine=False),
+            tensors={**bn.tensors, "weight": NOTHING, "bias": NOTHING},
+        ),
+        normal(2, 3, 4, 5),
+    ),
     "p 0.5": (module("Normalize", {}, p=0.5), normal(3, 4)),
     "p 1, eps": (module("Normalize", {}, p=1.0, eps=0.1), normal(3, 4)),
     "p 3": (module("Normalize", {}, p=3.0), normal(5, 2)),
