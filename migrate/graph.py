@@ -141,15 +141,14 @@ class Module:
         """
         value = self.tensors.get(name, self.get(name, ()))
         if isinstance(value, Table):
-            value = value.sequence()
+            sequence = value.sequence()
+            value = [value] if sequence is None else sequence
         elif isinstance(value, Tensor):
             value = value.numpy().reshape(-1)
         elif isinstance(value, Storage):
             value = value.data
-        entries = (
-            [value] if isinstance(value, int | float) else list(() if value is None else value)
-        )
-        if any(isinstance(e, Table) or float(e) != int(e) for e in entries):
+        entries: list[Any] = [value] if np.isscalar(value) else list(value)
+        if not all(isinstance(e, int | float | np.number) and e == int(e) for e in entries):
             raise GraphError(f"{self}: field {name!r} should hold whole numbers, got {entries}")
         return tuple(int(e) for e in entries)
 

@@ -1,9 +1,9 @@
 """Modules with inputs of sizes, options and forms, for tests that hold for every module."""
 
 import numpy as np
-from torch_objects import module
 
 from migrate.t7.objects import Storage, Table
+from torch_objects import module
 
 DOUBLE = "torch.DoubleTensor"
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from module_cases import made, sizes
 
 from migrate.context import Context, ConversionError
 from migrate.converter import convert
 from migrate.graph import build
 from migrate.shapes import axis_of, reshaped, without
+from module_cases import made, sizes
 from verify import oracle
 
 DIMS = st.lists(st.integers(1, 4), min_size=1, max_size=4)

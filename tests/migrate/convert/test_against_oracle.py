@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from module_cases import CASES, made, pairs, w, x
-from torch_objects import module
 
 from migrate.converter import convert
+from module_cases import CASES, made, pairs, w, x
+from torch_objects import module
 from verify import oracle
 
 

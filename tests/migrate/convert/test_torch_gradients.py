@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from module_cases import made
 
 from migrate.converter import convert
+from module_cases import made
 from verify import oracle
 
 ZEROS = np.array([[-1.0, 0.0, 2.0]])

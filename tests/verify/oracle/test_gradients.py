@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from module_cases import CASES
 
+from module_cases import CASES
 from verify.oracle import Oracle
 
 STEP = 1e-6
