@@ -68,6 +68,7 @@ class FullSparse(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.supports_jit = False  # XLA needs to know the number of entries
         self.units = units
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias

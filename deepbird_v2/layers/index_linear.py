@@ -36,6 +36,7 @@ class NormalizedSparse(keras.layers.Layer):
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_jit = False  # XLA needs to know the number of entries
         self.units = units
 
     def build(self, input_shape: Any) -> None:

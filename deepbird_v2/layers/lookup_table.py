@@ -44,6 +44,7 @@ class LookupTable(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.supports_jit = not scale_by_frequency  # XLA cannot count distinct rows
         self.rows = rows
         self.shape = tuple(shape)
         self.padding = padding

@@ -65,15 +65,18 @@ def at_batch(size: int, case: Case) -> golden.Pairs:
         expected = oracle.forward(case.module, inputs)
     except (oracle.OracleError, ValueError, IndexError):
         pytest.skip("the leading dimension is not a batch")
-    got = case.converted(inputs)
-    if size == 1 and np.ndim(expected) + 1 == np.ndim(got):
-        got = got[0]  # nn.View and nn.Reshape drop a batch of one, which a Keras model cannot
-    yield "output", as_type(got, expected), got
+    answers = keras.tree.flatten(case.converted(inputs))
+    for n, (reference, got) in enumerate(zip(flat(expected), answers, strict=True), 1):
+        # nn.View and nn.Reshape drop a batch of one, which a Keras model cannot.
+        dropped = size == 1 and np.ndim(reference) + 1 == got.ndim
+        # A loss is a Python number in the oracle.
+        typed = np.asarray(reference, got.dtype) if isinstance(reference, float) else reference
+        yield f"output {n}", typed, got[0] if dropped else got
 
 
-def as_type(got: Any, expected: Any) -> Any:
-    """A loss, which the oracle gives as a Python number, in the model's type."""
-    return np.asarray(expected, got.dtype) if isinstance(expected, float) else expected
+def flat(value: Any) -> list[Any]:
+    """The tensors of a tensor, or of nested tables."""
+    return [leaf for v in value for leaf in flat(v)] if isinstance(value, list) else [value]
 
 
 def resized(plan: Any, value: Any, size: int) -> Any:

@@ -38,10 +38,14 @@ class Sparse:
 
 
 def add_grads(grads: list[Any]) -> Any:
-    """The sum of gradients of one input that several modules took; tables add entry by entry."""
+    """The sum of gradients of one input that several modules took; tables add entry by entry.
+
+    Tables may differ in length, for ``nn.SparseLinear`` gives an empty one; the sum has the length
+    of the last, as in ``nn.ConcatTable``.
+    """
     first = grads[0]
     if isinstance(first, list):
-        return [add_grads(list(entries)) for entries in zip(*grads, strict=True)]
+        return [add_grads([g[i] for g in grads if i < len(g)]) for i in range(len(grads[-1]))]
     if any(g is None for g in grads):
         return None
     if not all(isinstance(g, np.ndarray) for g in grads):
