@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from migrate.graph import Module
 
-__all__ = ["axis_of", "reshaped", "same_layout", "size_of", "without"]
+__all__ = ["axis_of", "channel_axis", "entries", "reshaped", "same_layout", "size_of", "without"]
 
 Shape = tuple[int, ...]
 
@@ -37,6 +37,19 @@ def axis_of(m: Module, rank: int, name: str = "dimension", default: int | None =
     if not 1 <= dimension <= rank:
         raise ConversionError(f"{m}: dimension {dimension} of an input of {rank} dimensions")
     return dimension - 1
+
+
+def channel_axis(x: Any) -> int:
+    """Torch's axis of the channels: the first of 1 or 3 dimensions, else the second."""
+    return 0 if len(x.shape) in (1, 3) else 1
+
+
+def entries(m: Module, x: Any, count: int = 1) -> list[Any]:
+    """The input as a table of at least ``count`` entries."""
+    if not isinstance(x, list) or len(x) < count:
+        have = f"{len(x)} entries" if isinstance(x, list) else "one tensor"
+        raise ConversionError(f"{m}: takes a table of at least {count} entries, got {have}")
+    return x
 
 
 def size_of(m: Module, x: Any, axis: int) -> int:

@@ -11,7 +11,7 @@ from verify.oracle.base import OracleError
 if TYPE_CHECKING:
     from migrate.graph import Module
 
-__all__ = ["axis_of", "zeros"]
+__all__ = ["axis_of", "channel_axis", "zeros"]
 
 
 def axis_of(node: Module, rank: int, name: str = "dimension", default: int | None = None) -> int:
@@ -34,6 +34,11 @@ def axis_of(node: Module, rank: int, name: str = "dimension", default: int | Non
     if not 1 <= dimension <= rank:
         raise OracleError(f"{node}: dimension {dimension} of an input of {rank} dimensions")
     return dimension - 1
+
+
+def channel_axis(rank: int) -> int:
+    """The axis THNN takes for the channels: the first of 1 or 3 dimensions, else the second."""
+    return 0 if rank in (1, 3) else 1
 
 
 def zeros(x: Any) -> Any:
