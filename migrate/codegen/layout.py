@@ -1,0 +1,225 @@
+"""The parts of a script, in order: imports, features, model, training, command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from migrate.codegen.literals import WIDTH, literal, packed, quoted
+from migrate.codegen.loops import roll
+from migrate.codegen.script import block_lines, call_lines, import_lines
+from migrate.codegen.statements import Loop, Statement
+from migrate.codegen.training import Recipe, loss, optimizer
+
+if TYPE_CHECKING:
+    from legacy_yaml.config import Config, Optimization
+    from migrate.codegen.trace import Trace
+
+__all__ = ["Script"]
+
+INDENT = "    "
+
+
+@dataclass
+class Script:
+    """A script and all it is made from.
+
+    Attributes:
+        name: of the model.
+        source: name of the file it comes from.
+        trace: the model's operations.
+        config: the YAML config, if it comes from one.
+        features: what a DataRecord model reads.
+    """
+
+    name: str
+    source: str
+    trace: Trace
+    config: Config | None = None
+    features: Any = None
+
+    def text(self) -> str:
+        """The whole file."""
+        features = list(self._features())
+        sections = [self._model(), self._weights()]
+        if self._trains:
+            sections += [self._loss(), self._training()]
+        sections += [self._main(), iter(['if __name__ == "__main__":', f"{INDENT}main()"])]
+        functions = ["\n".join(section) for section in sections]
+        head = "\n".join([f'"""{self._title()}"""', "", *import_lines(self.imports)])
+        if features:
+            head += "\n\n" + "\n".join(features)
+        return "\n\n\n".join([head, *functions]) + "\n"
+
+    def __post_init__(self) -> None:
+        self.imports = {module: set(names) for module, names in self.trace.imports.items()}
+        self._need("keras", "")
+        self._need("argparse", "")
+        self._need("pathlib", "Path")
+
+    def _need(self, module: str, *names: str) -> None:
+        self.imports.setdefault(module, set()).update(names)
+
+    def _needs(self, recipe: Recipe) -> str:
+        for module, names in recipe.imports.items():
+            self._need(module, *names)
+        return recipe.code
+
+    @property
+    def _trains(self) -> bool:
+        config = self.config
+        return bool(
+            config and config.optimization and config.criterion and config.data and self.features
+        )
+
+    def _title(self) -> str:
+        verb = "Builds and trains" if self._trains else "Builds"
+        return f"{verb} {self.name}, as {self.source} describes it."
+
+    # --- features -------------------------------------------------------------------------
+
+    def _features(self) -> Iterator[str]:
+        uses = self._trains or any("FEATURES" in s.expression for s in self.trace.body)
+        if self.features is None or not uses:
+            return
+        self._need("deepbird_v2.data.config", "FeatureConfig")
+        yield "FEATURES = FeatureConfig.from_names("
+        kinds: dict[str, list[str]] = {}
+        for feature in self.features.features:
+            kind = feature.kind.name.lower() if feature.kind else "discrete"
+            kinds.setdefault(kind, []).append(quoted(feature.name))
+        for kind, names in kinds.items():
+            yield from _listed(f"{kind}=", names, ",", INDENT)
+        for role in ("labels", "weights"):
+            names = [quoted(feature.name) for feature in getattr(self.features, role)]
+            yield from _listed(f"{role}=", names, ",", INDENT) if names else ()
+        if self.features.splits:
+            yield f"{INDENT}splits=["
+            for split in self.features.splits:
+                names = [quoted(name) for name in self._split_names(split)]
+                yield from _listed(f"({quoted(split.name)}, ", names, "),", INDENT * 2)
+            yield f"{INDENT}],"
+        yield ")  # fmt: skip"
+
+    def _split_names(self, split: Any) -> list[str]:
+        """The patterns of the config; without one, the names of the split's features."""
+        for layer in self.config.model if self.config else ():
+            for written in layer.splits:
+                if written.name == split.name:
+                    return list(written.features)
+        return [f"^{self.features.name_of[id_]}$".replace(".", r"\.") for id_ in split.ids]
+
+    # --- model ----------------------------------------------------------------------------
+
+    def _model(self) -> Iterator[str]:
+        yield "def build_model() -> keras.Model:"
+        yield f'{INDENT}"""The network of {self.name}, with initial weights."""'
+        inputs = [statement.targets[0] for statement in self.trace.inputs]
+        alone = len(inputs) == 1
+        for statement in self.trace.inputs:
+            head = f"{statement.targets[0]} = "
+            yield from call_lines(f"inputs = {head}" if alone else head, statement, INDENT)
+        rolled = roll(self.trace.body)
+        yield from block_lines(rolled, INDENT)
+        taken = "inputs" if alone else f"[{', '.join(inputs)}]"
+        output = self._output(rolled)
+        yield f"{INDENT}return keras.Model({taken}, {output}, name={quoted(self.name)})"
+
+    def _output(self, rolled: tuple[Statement | Loop, ...]) -> str:
+        """The last statement may have become one that sets another variable."""
+        last = rolled[-1] if rolled else None
+        single = self.trace.outputs.isidentifier()
+        return last.targets[0] if single and isinstance(last, Statement) else self.trace.outputs
+
+    def _weights(self) -> Iterator[str]:
+        yield from (
+            "def load_weights(model: keras.Model, path: Path) -> None:",
+            f'{INDENT}"""Take the weights of a model folder, or of a .keras file."""',
+            f'{INDENT}model.load_weights(path / "model.keras" if path.is_dir() else path)',
+        )
+
+    # --- training -------------------------------------------------------------------------
+
+    def _loss(self) -> Iterator[str]:
+        self._need("typing", "Any")
+        criterion = self.config.criterion if self.config else None
+        if criterion is not None:
+            yield "def loss(target: Any, output: Any) -> Any:"
+            yield f'{INDENT}"""{criterion.type}."""'
+            yield f"{INDENT}return {self._needs(loss(criterion))}"
+
+    def _training(self) -> Iterator[str]:
+        optimization = self.config.optimization if self.config else None
+        self._need("deepbird_v2.data.dataset", "block_format_dataset")
+        if self.config is not None and optimization is not None:
+            yield "def train(model: keras.Model, files: list[Path]) -> None:"
+            yield f'{INDENT}"""Fit the network to DataRecords."""'
+            yield from self._phases(self.config, optimization)
+
+    def _phases(self, config: Config, optimization: Optimization) -> Iterator[str]:
+        if config.discretizer:
+            bins = f"{config.discretizer.num_bins} bins a feature"
+            kind = config.discretizer.type
+            yield f"{INDENT}# Phase 1, before this: the {kind} discretizer learns {bins}"
+            yield f"{INDENT}# from the same files; load_weights brings its state."
+        network = "network" if self._calibrates else "model"
+        if self._calibrates:
+            yield f"{INDENT}# Phase 2: the network up to its score."
+            score = 'model.get_layer("calibration").input'
+            yield f"{INDENT}network = keras.Model(model.input, {score})"
+        options: dict[str, Any] = {"batch_size": optimization.batch_size or 1}
+        steps = None if optimization.epochs else optimization.max_iterations
+        wanted = {"shuffle": optimization.shuffle, "seed": config.seed, "repeat": bool(steps)}
+        options |= {key: value for key, value in wanted.items() if value}
+        extra = "".join(f", {key}={literal(value)}" for key, value in options.items())
+        yield from _call("dataset = ", f"block_format_dataset(files, FEATURES{extra})")
+        yield from _call("optimizer = ", self._needs(optimizer(optimization)))
+        yield f"{INDENT}{network}.compile(optimizer, loss)"
+        length = f"steps_per_epoch={steps}" if steps else f"epochs={optimization.epochs or 1}"
+        yield f"{INDENT}{network}.fit(dataset, {length})"
+        if self._calibrates:
+            yield f"{INDENT}# Phase 3, after this: isotonic calibration on other files."
+        if config.metrics:
+            yield f"{INDENT}# v1 reported {', '.join(config.metrics)}."
+
+    @property
+    def _calibrates(self) -> bool:
+        return bool(self.trace.body) and self.trace.body[-1].expression.startswith("Isotonic(")
+
+    # --- command line ---------------------------------------------------------------------
+
+    def _main(self) -> Iterator[str]:
+        yield from ("def main() -> None:", f'{INDENT}"""Command line."""')
+        lines = [
+            "parser = argparse.ArgumentParser(description=__doc__)",
+            'parser.add_argument("-o", "--output", type=Path, required=True, help=".keras file")',
+            'parser.add_argument("--weights", type=Path, help="model folder or .keras file")',
+        ]
+        if self._trains:
+            files = 'parser.add_argument("files", type=Path, nargs="*", help="DataRecord files")'
+            lines.append(files)
+        lines.append("options = parser.parse_args()")
+        if self._trains and self.config and self.config.seed is not None:
+            lines.append(f"keras.utils.set_random_seed({self.config.seed})")
+        lines += ["model = build_model()", "if options.weights:"]
+        lines.append(INDENT + "load_weights(model, options.weights)")
+        if self._trains:
+            lines += ["if options.files:", INDENT + "train(model, options.files)"]
+        lines.append("model.save(options.output)")
+        yield from (INDENT + line for line in lines)
+
+
+def _listed(head: str, codes: list[str], tail: str, indent: str) -> Iterator[str]:
+    """A list after ``head``, on one line if it fits."""
+    line = f"{indent}{head}[{', '.join(codes)}]{tail}"
+    if len(line) <= WIDTH:
+        yield line
+        return
+    yield f"{indent}{head}["
+    yield from packed(codes, indent + INDENT)
+    yield f"{indent}]{tail}"
+
+
+def _call(head: str, expression: str) -> list[str]:
+    return call_lines(head, Statement((), (expression,)), INDENT)
