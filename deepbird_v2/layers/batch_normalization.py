@@ -60,32 +60,70 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, x: Any, training: bool = False) -> Any:
         """See the class."""
-        mean, variance = (
-            tf.convert_to_tensor(self.moving_mean),
-            tf.convert_to_tensor(self.moving_variance),
-        )
         if training and not self.frozen:
-            mean, variance = self._of_batch(x, mean, variance)
-        scale = tf.math.rsqrt(variance + self.epsilon)
-        if self.affine:
-            y = (x - self._along(x, mean)) * self._along(x, scale * self.gamma)
-            return y + self._along(x, tf.convert_to_tensor(self.beta))
-        return (x - self._along(x, mean)) * self._along(x, scale)
+            mean, invstd, moves = self._of_batch(x)
+        else:
+            mean = tf.cast(self.moving_mean, x.dtype)
+            variance = tf.cast(self.moving_variance, tf.float64)
+            invstd, moves = tf.math.rsqrt(variance + self.epsilon), tf.zeros((), tf.float64)
+        factor = [self.gamma, self.beta] if self.affine else []
+        return self._normalize(x, mean, invstd, moves, [tf.convert_to_tensor(v) for v in factor])
 
-    def _of_batch(self, x: Any, old_mean: Any, old_variance: Any) -> tuple[Any, Any]:
-        """Statistics to normalize with; the moving ones move."""
-        others = [axis for axis in range(len(x.shape)) if axis != self.axis % len(x.shape)]
-        mean = tf.reduce_mean(x, others)
-        variance = tf.reduce_mean(tf.square(x - self._along(x, mean)), others)
-        count = tf.cast(tf.size(x) // tf.size(mean), x.dtype)
-        unbiased = variance * (count / tf.maximum(count - 1, 1))
+    def _of_batch(self, x: Any) -> tuple[Any, Any, Any]:
+        """Mean, 1/√(variance + ε), and whether they depend on x; the moving statistics move.
+
+        Sums are taken in double: those of a long batch in single are off by more than a result.
+        """
+        count = tf.cast(tf.size(x) // x.shape[self.axis], tf.float64)
+        mean = self._sum(x) / count
+        squares = self._sum(tf.square(x - self._along(x, tf.cast(mean, x.dtype))))
         several = tf.shape(x)[0] > 1
-        share = tf.where(several, tf.constant(self.momentum, x.dtype), 0)
-        self.moving_mean.assign(tf.stop_gradient(old_mean + share * (mean - old_mean)))
-        self.moving_variance.assign(
-            tf.stop_gradient(old_variance + share * (unbiased - old_variance))
+        old_mean = tf.cast(self.moving_mean, tf.float64)
+        old_variance = tf.cast(self.moving_variance, tf.float64)
+        share = tf.where(several, tf.constant(self.momentum, tf.float64), 0)
+        unbiased = squares / tf.maximum(count - 1, 1)
+        self._store(self.moving_mean, old_mean + share * (mean - old_mean))
+        self._store(self.moving_variance, old_variance + share * (unbiased - old_variance))
+        variance = tf.where(several, squares / count, old_variance)
+        mean = tf.where(several, mean, old_mean)
+        return (
+            tf.cast(mean, x.dtype),
+            tf.math.rsqrt(variance + self.epsilon),
+            tf.cast(several, tf.float64),
         )
-        return tf.where(several, mean, old_mean), tf.where(several, variance, old_variance)
+
+    @staticmethod
+    def _store(variable: Any, value: Any) -> None:
+        variable.assign(tf.cast(value, variable.dtype))
+
+    def _normalize(self, x: Any, mean: Any, invstd: Any, moves: Any, factor: list[Any]) -> Any:
+        """(x - mean)·invstd·gamma + beta; ``moves`` is 1 where the statistics are those of x."""
+
+        @tf.custom_gradient
+        def normalize(x: Any, *factor: Any) -> Any:
+            slope = tf.cast(invstd, x.dtype) * factor[0] if factor else tf.cast(invstd, x.dtype)
+            centered = x - self._along(x, mean)
+            y = centered * self._along(x, slope)
+
+            def gradient(upstream: Any) -> Any:
+                total, dot = self._sum(upstream), self._sum(centered * upstream)
+                share = moves / tf.cast(tf.size(x) // x.shape[self.axis], tf.float64)
+                level = tf.cast(total * share, x.dtype)
+                tilt = tf.cast(dot * tf.square(invstd) * share, x.dtype)
+                centers = self._along(x, level) + centered * self._along(x, tilt)
+                of_x = (upstream - centers) * self._along(x, slope)
+                of_factor = (dot * invstd, total) if factor else ()
+                return of_x, *(tf.cast(grad, x.dtype) for grad in of_factor)
+
+            return (y + self._along(x, factor[1]) if factor else y), gradient
+
+        return normalize(x, *factor)
+
+    def _sum(self, values: Any) -> Any:
+        """Over all axes but the features', in float64."""
+        rank = len(values.shape)
+        others = [axis for axis in range(rank) if axis != self.axis % rank]
+        return tf.reduce_sum(tf.cast(values, tf.float64), others)
 
     def _along(self, x: Any, values: Any) -> Any:
         """``values`` of each feature, to broadcast with ``x``."""
