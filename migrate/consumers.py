@@ -113,6 +113,8 @@ _FOLLOW: dict[str, Callable[[Module, Sequence[Module]], Consumer]] = {
     "nn.Sequential": _sequential,
     "nn.Maxout": _sequential,
     "nn.DontCast": _sequential,
+    "nn.GPU": _sequential,
+    "nn.Serial": _sequential,
     "nn.NaN": _sequential,
     "nn.Decorator": _sequential,
     "nn.NoBackprop": _sequential,

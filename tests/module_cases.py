@@ -172,6 +172,8 @@ CASES = {
     ),
     "Bottle_deep": (made("Bottle", linear(4, 3), nInputDim=2, nOutputDim=2), x(2, 3, 5, 4)),
     "Bottle_plain": (made("Bottle", linear(4, 3), nInputDim=2, nOutputDim=2), x(2, 4)),
+    "DataParallelTable": (made("DataParallelTable", linear(4, 3), linear(4, 3)), x(2, 4)),
+    "Decorator": (made("Serial", made("GPU", linear(4, 3))), x(2, 4)),
     "MapTable_shared": (made("MapTable", linear(4, 3), shared=True), [x(2, 4), x(3, 4)]),
     "MapTable_apart": (made("MapTable", linear(4, 3), shared=False), [x(2, 4), x(3, 4)]),
     "MapTable_longer_file": (
