@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from deepbird_v2 import folder as folders
 from deepbird_v2.data.batch import Batch
-from deepbird_v2.data.config import FeatureConfig
+from deepbird_v2.data.config import DecodeMode, FeatureConfig
+from deepbird_v2.data.graph_decode import decode_in_graph
 from deepbird_v2.layers import register
 
 __all__ = ["RecordModel", "load_keras", "save_model", "saved_model"]
@@ -85,12 +86,16 @@ def load_keras(path: str | Path) -> Any:
     return keras.models.load_model(str(path), compile=False)
 
 
-def saved_model(model: Any, path: Path) -> None:
+def saved_model(model: Any, path: Path, features: FeatureConfig | None = None) -> None:
     """Write a SavedModel with the signature ``predict`` (also ``serving_default``).
 
     Tensors go in and out under the names of the Keras inputs and outputs. A ragged input becomes a
     flat tensor, with one ``row_splits`` int64[batch + 1] for all of them; a sparse input ``x``
     becomes ``x_indices``, ``x_values`` and ``x_shape``.
+
+    With ``features`` there is a second signature, ``predict_records``: ``records`` string[batch],
+    serialized DataRecords, decoded by TensorFlow's own operations; see
+    :mod:`deepbird_v2.data.graph_decode` for what those cannot decode.
     """
     inputs = keras.tree.flatten(model.input)
     signature = {name: spec for i in inputs for name, spec in _specs(i).items()}
@@ -98,19 +103,33 @@ def saved_model(model: Any, path: Path) -> None:
     @tf.function(input_signature=[signature])
     def predict(tensors: Any) -> Any:
         fed = [_assemble(i, tensors) for i in inputs]
-        outputs = model(keras.tree.pack_sequence_as(model.input, fed), training=False)
-        if isinstance(outputs, dict):
-            return outputs
-        return {f"output_{n}": y for n, y in enumerate(keras.tree.flatten(outputs), 1)}
+        return _named(model(keras.tree.pack_sequence_as(model.input, fed), training=False))
 
     module = tf.Module()
     # Not the model itself: Keras would trace it with dense inputs in place of ragged ones.
     module.weights = [variable.value for variable in model.variables]
     module.predict = predict
     concrete = predict.get_concrete_function()
-    tf.saved_model.save(
-        module, str(path), signatures={"predict": concrete, "serving_default": concrete}
-    )
+    signatures = {"predict": concrete, "serving_default": concrete}
+    if features is not None and features.decode_mode != DecodeMode.VALUE_NAME:
+        module.predict_records = _predict_records(model, features)
+        signatures["predict_records"] = module.predict_records.get_concrete_function()
+    tf.saved_model.save(module, str(path), signatures=signatures)
+
+
+def _predict_records(model: Any, features: FeatureConfig) -> Any:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "records")])
+    def predict_records(records: Any) -> Any:
+        columns = decode_in_graph(records, features)
+        return _named(model({name: columns[name] for name in model.input}, training=False))
+
+    return predict_records
+
+
+def _named(outputs: Any) -> dict[str, Any]:
+    if isinstance(outputs, dict):
+        return outputs
+    return {f"output_{n}": y for n, y in enumerate(keras.tree.flatten(outputs), 1)}
 
 
 def _specs(i: Any) -> dict[str, Any]:
@@ -137,7 +156,9 @@ def _assemble(i: Any, tensors: Any) -> Any:
     return tensors[i.name]
 
 
-def save_model(root: Path, model: Any) -> None:
-    """Write ``model.keras`` and ``saved_model/`` into a folder."""
+def save_model(root: Path, model: Any, features: FeatureConfig | None = None) -> None:
+    """Write ``model.keras``, ``saved_model/`` and ``features.json`` into a folder."""
     model.save(str(root / "model.keras"))
-    saved_model(model, root / "saved_model")
+    saved_model(model, root / "saved_model", features)
+    if features is not None:
+        features.save(root / "features.json")

@@ -52,9 +52,7 @@ def export(
         outputs = output_names(model.name, converted.module, predictions)
         model = record_outputs(converted, outputs)
     with building(folder, overwrite) as scratch:
-        save_model(scratch, model)
-        if records:
-            converted.features.save(scratch / "features.json")
+        save_model(scratch, model, converted.features if records else None)
         report = describe(converted, outputs, sources or {})
         (scratch / CONVERSION).write_text(json.dumps(report, indent=1) + "\n")
         names = list(outputs.values()) or [f"output_{n}" for n in _numbers(model)]
