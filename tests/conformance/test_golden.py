@@ -117,14 +117,9 @@ CHECKS_MORE = (
 
 
 def parameters() -> list[Any]:
-    """(folder, check) pairs; those of a case follow each other, and run in one worker."""
+    """(folder, check) pairs; those of a case follow each other, so that one model serves all."""
     return [
-        pytest.param(
-            case.folder,
-            check,
-            id=f"{case.name}-{check.name}",
-            marks=pytest.mark.xdist_group(case.name),
-        )
+        pytest.param(case.folder, check, id=f"{case.name}-{check.name}")
         for case in golden.discover(GOLDEN)
         for check in (*CHECKS, *CHECKS_MORE)
         if check.applies(case)
