@@ -23,7 +23,7 @@ def batchwise(m: Module, x: Any, rank: int, apply: Callable[[Any], Any]) -> Any:
         apply: takes and gives batches.
 
     Raises:
-        ConversionError: ``x`` has another number of dimensions.
+        ConversionError: ``x`` has another number of dimensions, or is one image of open size.
     """
     if len(x.shape) == rank + 2:
         return apply(x)
@@ -31,6 +31,8 @@ def batchwise(m: Module, x: Any, rank: int, apply: Callable[[Any], Any]) -> Any:
         raise ConversionError(
             f"{m}: takes {rank + 1} or {rank + 2} dimensions, its input has {len(x.shape)}"
         )
+    if rank > 1:  # the leading dimension is the channels; only sequences have an open one
+        static_sizes(m, x.shape)
     return keras.ops.squeeze(apply(keras.ops.expand_dims(x, 0)), 0)
 
 

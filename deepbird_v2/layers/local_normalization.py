@@ -86,7 +86,7 @@ class SubtractiveNormalization(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Build the mean."""
-        self.mean.build(input_shape)
+        _build(self.mean, input_shape)
         self.built = True
 
     def call(self, x: Any) -> Any:
@@ -124,8 +124,8 @@ class DivisiveNormalization(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Build both sums."""
-        self.mean.build(input_shape)
-        self.square.build(input_shape)
+        _build(self.mean, input_shape)
+        _build(self.square, input_shape)
         self.built = True
 
     def call(self, x: Any) -> Any:
@@ -152,6 +152,12 @@ class DivisiveNormalization(keras.layers.Layer):
 def _layer(layer: Any) -> Any:
     """A layer, also where its config came from a file."""
     return keras.saving.deserialize_keras_object(layer) if isinstance(layer, dict) else layer
+
+
+def _build(layer: Any, shape: Any) -> None:
+    """Layers that come from a file are built already."""
+    if not layer.built:
+        layer.build(shape)
 
 
 @tf.custom_gradient

@@ -216,11 +216,12 @@ def depth_wise(ctx: Context, m: Module, x: Any) -> Any:
     """
     walk = _walk(m, SPATIAL)
     outputs, inputs = m.integer("nOutputPlane"), m.integer("nInputPlane")
+    even = len(set(walk.stride)) == 1  # TensorFlow has no others here; they come after the layer
     layer = ctx.layer(
         m,
         keras.layers.DepthwiseConv2D,
         walk.kernel,
-        strides=walk.stride,
+        strides=walk.stride if even else 1,
         depth_multiplier=outputs,
         use_bias=_has_bias(m),
     )
@@ -229,7 +230,8 @@ def depth_wise(ctx: Context, m: Module, x: Any) -> Any:
         height, width = static_sizes(m, batch.shape[1:3])
         if height != width:
             batch = keras.ops.reshape(batch, (-1, width, height, inputs))
-        return layer(border(batch, walk.pad, walk.pad))
+        y = layer(border(batch, walk.pad, walk.pad))
+        return y if even else every(y, walk.stride)
 
     y = batchwise(m, x, 2, apply)
     via = permute(2, 3, 1, 0)

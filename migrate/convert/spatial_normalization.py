@@ -33,7 +33,7 @@ def cross_map(ctx: Context, m: Module, x: Any) -> Any:
         m.number("beta", 0.75),
         m.number("k", m.number("K", 1)),
     )
-    return layer(x)
+    return batchwise(m, x, 2, layer)
 
 
 def _steps(estimator: Module) -> dict[str, Module]:
