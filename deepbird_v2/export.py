@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from deepbird_v2 import folder as folders
+from deepbird_v2.data import DecodeMode, FeatureConfig
 from deepbird_v2.data.batch import Batch
-from deepbird_v2.data.config import DecodeMode, FeatureConfig
 from deepbird_v2.data.graph_decode import decode_in_graph
 from deepbird_v2.layers import register
 

@@ -1,4 +1,4 @@
-"""Serialized DataRecords → ragged columns inside a TensorFlow graph, with TensorFlow's own operations.
+"""Serialized DataRecords → ragged columns inside a TensorFlow graph, by its own operations.
 
 For a SavedModel that takes serialized records wherever TensorFlow runs, without an operation of our
 own. All records advance together, an element of each a step, so the cost is that of the longest
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from deepbird_v2.data.config import DecodeMode, FeatureConfig
+from deepbird_v2.data import DecodeMode, FeatureConfig
 from deepbird_v2.data.errors import DataError
 
 __all__ = ["decode_in_graph"]
