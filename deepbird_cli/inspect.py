@@ -58,11 +58,9 @@ def inspect(
 def _dump(file: Path, mode: Any, every: bool, layouts: Path | None) -> None:
     from migrate import t7
 
-    if every:
-        values = t7.load_all(file, mode=mode, layouts=layouts)
-        typer.echo(t7.dump_json(t7.Table(enumerate(values, 1))))
-    else:
-        typer.echo(t7.dump_json(t7.load(file, mode=mode, layouts=layouts)))
+    document = t7.open_document(file, mode=mode, layouts=layouts, first_only=not every)
+    values = document.objects
+    typer.echo(t7.dump_json(t7.Table(enumerate(values, 1)) if every else values[0]))
 
 
 def _show_config(file: Path, as_json: bool) -> None:
@@ -75,7 +73,7 @@ def _show_config(file: Path, as_json: bool) -> None:
 def summarize(file: Path, mode: Any = "auto", layouts: Path | None = None) -> dict[str, Any]:
     """Everything ``inspect`` says of a ``.t7`` file, as plain data."""
     from migrate import t7
-    from migrate.graph import build, parameters, walk
+    from migrate.graph import build, parameters, tensor_key, walk
     from migrate.registry import declared
     from migrate.t7 import tree
 
@@ -90,7 +88,7 @@ def summarize(file: Path, mode: Any = "auto", layouts: Path | None = None) -> di
         for m in walk(root):
             if m.class_name not in known:
                 missing.setdefault(m.class_name, []).append(m.path or "(root)")
-        counted = {id(p.tensor.storage): p for p in parameters(root)}
+        counted = {tensor_key(p.tensor): p for p in parameters(root)}
         models.append(
             {
                 "where": where,
