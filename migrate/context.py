@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Context", "ConversionError"]
 
 Axes = tuple[int, ...]
+Array = np.ndarray[Any, Any]
 
 
 class ConversionError(ValueError):
@@ -52,6 +54,9 @@ class Context:
         self._layers: dict[object, Any] = {}
         self._axes: dict[int, tuple[Any, Axes]] = {}
         self._moved: dict[tuple[int, Axes], tuple[Any, Any]] = {}
+        self._origins: dict[int, tuple[Any, Any]] = {}
+        self._order: dict[int, tuple[Any, Array]] = {}
+        self._orders: dict[object, Array | None] = {}
         self._names: set[str] = set()
 
     # --- converting -----------------------------------------------------------------------
@@ -66,6 +71,10 @@ class Context:
         return y
 
     def _apply(self, converter: Converter, module: Module, x: Any) -> Any:
+        if converter.layout == "flat":
+            return converter.function(self, module, x)
+        if converter.layout != "any":
+            x = self.torch_order(x)
         if converter.layout == "channels_last":
             return self._convert_channels_last(converter, module, x)
         if converter.layout == "any":
@@ -75,12 +84,16 @@ class Context:
         return converter.function(self, module, self.torch_layout(x))
 
     def _convert_any(self, converter: Converter, module: Module, x: Any) -> Any:
+        if isinstance(x, list):
+            x = self.torch_order(x)
         found = {self.axes(leaf) for leaf in leaves(x)}
         if len(found) > 1:
             x, found = self.torch_layout(x), {()}
         y = converter.function(self, module, x)
         for leaf in leaves(y):
             self.mark(leaf, next(iter(found), ()))
+            if id(x) in self._order:
+                self._order[id(leaf)] = (leaf, self._order[id(x)][1])
         return y
 
     def _convert_channels_last(self, converter: Converter, module: Module, x: Any) -> Any:
@@ -111,8 +124,65 @@ class Context:
         """``x`` (or a list) in Torch's layout."""
         if isinstance(x, list):
             return [self.torch_layout(entry) for entry in x]
-        axes = self.axes(x)
-        return self._transposed(x, tuple(int(i) for i in np.argsort(axes))) if axes else x
+        x, axes = self.torch_order(x), self.axes(x)
+        if not axes:
+            return x
+        y = self._transposed(x, tuple(int(i) for i in np.argsort(axes)))
+        self._origins[id(y)] = (y, x)
+        return y
+
+    def order(self, x: Any) -> Array | None:
+        """Which of Torch's features each of ``x`` is, [features]; None for Torch's own order."""
+        return self._order[id(x)][1] if id(x) in self._order else None
+
+    def torch_order(self, x: Any) -> Any:
+        """``x`` (or a list) with flattened features in Torch's order."""
+        import keras
+
+        if isinstance(x, list):
+            return [self.torch_order(entry) for entry in x]
+        order = self.order(x)
+        return x if order is None else keras.ops.take(x, np.argsort(order), axis=-1)
+
+    def flattened(self, x: Any, y: Any) -> Any:
+        """``y``, which is ``x`` in Torch's layout flattened to [N, features], without a transpose.
+
+        If ``x`` had to be transposed first, what it was made of is flattened in its place, and the
+        order of the features is noted: a ``nn.Linear`` that follows takes its weight's columns in
+        that order.
+        """
+        import keras
+
+        origin = self._origins.get(id(x))
+        sizes = tuple(x.shape[1:])
+        if origin is None or None in sizes or tuple(y.shape[1:]) != (prod(sizes),):
+            return y
+        axes = self.axes(origin[1])
+        if axes[0] != 0:
+            return y
+        places = np.arange(prod(sizes)).reshape(sizes)
+        order = places.transpose([a - 1 for a in axes[1:]]).reshape(-1)
+        flat = keras.ops.reshape(origin[1], (-1, prod(sizes)))
+        if np.any(np.diff(order) != 1):
+            self._order[id(flat)] = (flat, order)
+        return flat
+
+    def ordered(self, module: Module, x: Any) -> tuple[Any, Array | None]:
+        """Input features for a module that can take them in any order, and that order.
+
+        Every use of the module gets the order of its first one, for its weight is laid out once.
+        """
+        import keras
+
+        key, given = _identity(module), self.order(x)
+        order = self._orders.setdefault(key, given)
+        same = (
+            given is None if order is None else given is not None and np.array_equal(given, order)
+        )
+        if not same:
+            x = self.torch_order(x)
+            x = x if order is None else keras.ops.take(x, order, axis=-1)
+        return x, order
 
     def channels_last(self, x: Any, spatial_rank: int) -> Any:
         """A tensor with Torch's channel axis moved to the end; rank says whether it has a batch."""

@@ -31,7 +31,7 @@ __all__ = [
     "lookup",
 ]
 
-Layout = Literal["torch", "any", "channels_last", "aware"]
+Layout = Literal["torch", "any", "channels_last", "aware", "flat"]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -48,6 +48,7 @@ class Converter:
         layout: what data layout it takes and gives. ``torch``: Torch's own. ``any``: whatever comes
             (element by element), and the same out. ``channels_last``: images with the channel
             last. ``aware``: whatever comes; the converter asks ``ctx.axes`` and marks its output.
+            ``flat``: as ``aware``, and flattened features in any order, see ``ctx.order``.
         spatial_rank: number of spatial dimensions, for ``channels_last``.
         restrictions: what of the class it does not cover, for the coverage page.
     """

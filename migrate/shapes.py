@@ -98,7 +98,7 @@ def reshaped(ctx: Context, m: Module, x: Any, shape_of: Callable[[Shape], Shape]
     from keras import ops
 
     if None not in x.shape:
-        return ops.reshape(x, _filled(m, tuple(x.shape), shape_of))
+        return ctx.flattened(x, ops.reshape(x, _filled(m, tuple(x.shape), shape_of)))
     if None in x.shape[1:]:
         raise ConversionError(f"{m}: cannot view {tuple(x.shape)}, only the batch may be open")
     batch = max(ctx.batch or 2, 2)
@@ -106,7 +106,8 @@ def reshaped(ctx: Context, m: Module, x: Any, shape_of: Callable[[Shape], Shape]
     open_dims = [i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b]
     if len(one) != len(other) or len(open_dims) != 1:
         raise ConversionError(f"{m}: the view of {tuple(x.shape)} depends on the batch size")
-    return ops.reshape(x, tuple(-1 if i in open_dims else n for i, n in enumerate(one)))
+    y = ops.reshape(x, tuple(-1 if i in open_dims else n for i, n in enumerate(one)))
+    return ctx.flattened(x, y)
 
 
 def _filled(m: Module, given: Shape, shape_of: Callable[[Shape], Shape]) -> Shape:

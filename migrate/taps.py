@@ -20,12 +20,24 @@ class Spot:
         node: which of its calls.
         index: which of that call's outputs.
         axes: how it was transposed from Torch's layout; empty if it was not.
+        order: which of Torch's features each feature is; empty if they are in Torch's order.
     """
 
     operation: str
     node: int
     index: int
     axes: tuple[int, ...] = ()
+    order: tuple[int, ...] = ()
+
+    def from_torch(self, array: Any) -> Any:
+        """Torch's value as it is at this spot."""
+        array = np.transpose(array, self.axes) if self.axes else array
+        return array[..., list(self.order)] if self.order else array
+
+    def to_torch(self, array: Any) -> Any:
+        """The inverse of :meth:`from_torch`."""
+        array = array[..., np.argsort(self.order)] if self.order else array
+        return np.transpose(array, np.argsort(self.axes)) if self.axes else array
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,8 @@ def _dump(value: Any) -> Any:
         return [_dump(entry) for entry in value]
     if isinstance(value, dict):
         return {"named": {name: _dump(entry) for name, entry in value.items()}}
-    return {"spot": [value.operation, value.node, value.index, list(value.axes)]}
+    order = [list(value.order)] if value.order else []
+    return {"spot": [value.operation, value.node, value.index, list(value.axes), *order]}
 
 
 def _load(data: Any) -> Any:
@@ -58,8 +71,8 @@ def _load(data: Any) -> Any:
         return [_load(entry) for entry in data]
     if "named" in data:
         return {name: _load(entry) for name, entry in data["named"].items()}
-    operation, node, index, axes = data["spot"]
-    return Spot(operation, node, index, tuple(axes))
+    operation, node, index, axes, *order = data["spot"]
+    return Spot(operation, node, index, tuple(axes), *map(tuple, order))
 
 
 def seams(ctx: Any) -> dict[str, Seam]:
@@ -71,7 +84,9 @@ def seams(ctx: Any) -> dict[str, Seam]:
         if isinstance(x, dict):
             return {name: spot(entry) for name, entry in x.items()}
         operation, node, index = x._keras_history
-        return Spot(operation.name, node, index, ctx.axes(x))
+        order = ctx.order(x)
+        features = () if order is None else tuple(order.tolist())
+        return Spot(operation.name, node, index, ctx.axes(x), features)
 
     return {path: Seam(spot(ctx.entries[path]), spot(y)) for path, y in ctx.taps.items()}
 
@@ -80,7 +95,7 @@ def torch_layout(spot: Any, value: Any) -> Any:
     """An array (or lists of them) taken at a spot, in Torch's layout."""
     if isinstance(spot, list):
         return [torch_layout(s, v) for s, v in zip(spot, value, strict=True)]
-    return np.transpose(value, np.argsort(spot.axes)) if spot.axes else value
+    return spot.to_torch(value)
 
 
 def resolve(model: Any, spot: Any) -> Any:

@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["IDENTITY", "TRANSPOSE", "Binding", "Via", "WeightError", "assign", "permute", "reshape"]
+__all__ = [
+    "IDENTITY",
+    "TRANSPOSE",
+    "Binding",
+    "Via",
+    "WeightError",
+    "assign",
+    "permute",
+    "reshape",
+    "rows",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -56,6 +66,12 @@ def permute(*axes: int) -> Via:
 def reshape(*shape: int) -> Via:
     """``np.reshape`` to ``shape``, row-major."""
     return Via(f"reshape{shape}", lambda a: a.reshape(shape), lambda g, torch: g.reshape(torch))
+
+
+def rows(order: Array) -> Via:
+    """Rows in another order: row i is the original's ``order[i]``."""
+    back = np.argsort(order)
+    return Via("rows in another order", lambda a: a[order], lambda g, _: g[back])
 
 
 @dataclass(frozen=True)

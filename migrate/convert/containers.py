@@ -20,7 +20,7 @@ DTYPES = {"torch.FloatTensor": "float32", "torch.DoubleTensor": "float64"}
 
 @converts(
     "nn.Sequential", "nn.Maxout", "modules.FullDenseLayer", "modules.FullSparseLayer",
-    layout="aware",
+    layout="flat",
 )  # fmt: skip
 def sequential(ctx: Context, m: Module, x: Any) -> Any:
     """Each child takes what the one before gave."""
@@ -38,13 +38,13 @@ def parallel_table(ctx: Context, m: Module, x: Any) -> list[Any]:
     return [ctx.convert(child, entry) for child, entry in zip(m.children, x, strict=False)]
 
 
-@converts("nn.ConcatTable", layout="aware")
+@converts("nn.ConcatTable", layout="flat")
 def concat_table(ctx: Context, m: Module, x: Any) -> list[Any]:
     """Every child takes the whole input."""
     return [ctx.convert(child, x) for child in m.children]
 
 
-@converts("nn.Decorator", "nn.NaN", "nn.Profile", "nn.Serial", "nn.GPU", layout="aware")
+@converts("nn.Decorator", "nn.NaN", "nn.Profile", "nn.Serial", "nn.GPU", layout="flat")
 def decorator(ctx: Context, m: Module, x: Any) -> Any:
     """What the child does."""
     return ctx.convert(m.children[0], x)

@@ -9,21 +9,26 @@ import keras
 from deepbird_v2.layers.partial_dense import PartialDense
 from migrate.graph import Module, walk
 from migrate.registry import converts
-from migrate.weights import TRANSPOSE, reshape
+from migrate.weights import TRANSPOSE, reshape, rows
 
 if TYPE_CHECKING:
     from migrate.context import Context
 
 
-@converts("nn.Linear")
+@converts("nn.Linear", layout="flat")
 def linear(ctx: Context, m: Module, x: Any) -> Any:
-    """Dense without activation; Torch's weight is (out, in), Keras' kernel (in, out)."""
+    """Dense without activation; Torch's weight is (out, in), Keras' kernel (in, out).
+
+    Of an image that was flattened with the channels last, the kernel's rows are in that order.
+    """
+    x, order = ctx.ordered(m, ctx.torch_layout(x) if ctx.axes(x) else x)
     units = m.tensors["weight"].size[0]
     dense = ctx.layer(m, keras.layers.Dense, units, use_bias="bias" in m.tensors)
     single = len(x.shape) == 1  # one row without a batch
     y = dense(keras.ops.expand_dims(x, 0) if single else x)
     y = keras.ops.squeeze(y, 0) if single else y
-    ctx.bind(m, "weight", dense.kernel, TRANSPOSE)
+    via = TRANSPOSE if order is None else TRANSPOSE.then(rows(order))
+    ctx.bind(m, "weight", dense.kernel, via)
     if "bias" in m.tensors:
         ctx.bind(m, "bias", dense.bias)
     return y

@@ -112,8 +112,7 @@ def _keras_form(spot: Any, tensor: Any, value: Any) -> Any:
         indices = np.stack([value.row, value.key], axis=1)
         shape = (len(value), tensor.shape[1])
         return tf.SparseTensor(indices, value.value.astype(tensor.dtype), shape)
-    array = np.transpose(value, spot.axes) if spot.axes else value
-    return tf.constant(np.ascontiguousarray(array, dtype=tensor.dtype))
+    return tf.constant(np.ascontiguousarray(spot.from_torch(value), dtype=tensor.dtype))
 
 
 def _torch_form(spot: Any, value: Any) -> Any:
@@ -123,5 +122,4 @@ def _torch_form(spot: Any, value: Any) -> Any:
         columns = (value.indices[:, 0], value.indices[:, 1], value.values)
         return [np.asarray(column) for column in columns]
     assert isinstance(spot, Spot)  # noqa: S101 - a list was dealt with above
-    array = np.asarray(value)
-    return np.transpose(array, np.argsort(spot.axes)) if spot.axes else array
+    return spot.to_torch(np.asarray(value))
