@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from deepbird_cli import convert, diff, inspect, predict, verify
+from deepbird_cli import codegen, convert, diff, inspect, predict, verify
 from deepbird_cli.failure import EXIT_INTERNAL_ERROR, EXIT_USAGE, explain
 
 __all__ = ["app", "main"]
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
+app.command("codegen")(codegen.codegen)
 app.command("predict")(predict.predict)
 app.command("diff")(diff.diff)
 app.add_typer(verify.app, name="verify")

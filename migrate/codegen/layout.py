@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from migrate.codegen.literals import WIDTH, literal, packed, quoted
 from migrate.codegen.loops import roll
 from migrate.codegen.script import block_lines, call_lines, import_lines
-from migrate.codegen.statements import Loop, Statement
+from migrate.codegen.statements import Part, Statement
 from migrate.codegen.training import Recipe, loss, optimizer
 
 if TYPE_CHECKING:
@@ -19,6 +19,29 @@ if TYPE_CHECKING:
 __all__ = ["Script"]
 
 INDENT = "    "
+GUARD = 'if __name__ == "__main__":'
+
+# What a script does that only builds a model, given its weights.
+SUMMARY = (
+    "network = build_model()",
+    "load_weights(network, Path(sys.argv[1]))",
+    "network.summary()",
+)
+
+# What a training script does.
+MAIN = (
+    "parser = argparse.ArgumentParser(description=__doc__)",
+    'parser.add_argument("-o", "--output", type=Path, required=True, help=".keras file to write")',
+    'parser.add_argument("--weights", type=Path, help="model folder or .keras file")',
+    'parser.add_argument("files", type=Path, nargs="*", help="DataRecord files")',
+    "options = parser.parse_args()",
+    "model = build_model()",
+    "if options.weights:",
+    "    load_weights(model, options.weights)",
+    "if options.files:",
+    "    train(model, options.files)",
+    "model.save(options.output)",
+)
 
 
 @dataclass
@@ -42,10 +65,10 @@ class Script:
     def text(self) -> str:
         """The whole file."""
         features = list(self._features())
-        sections = [self._model(), self._weights()]
+        sections: list[Iterable[str]] = [self._model(), self._weights()]
         if self._trains:
             sections += [self._loss(), self._training()]
-        sections += [self._main(), iter(['if __name__ == "__main__":', f"{INDENT}main()"])]
+        sections += self._entry()
         functions = ["\n".join(section) for section in sections]
         head = "\n".join([f'"""{self._title()}"""', "", *import_lines(self.imports)])
         if features:
@@ -55,7 +78,6 @@ class Script:
     def __post_init__(self) -> None:
         self.imports = {module: set(names) for module, names in self.trace.imports.items()}
         self._need("keras", "")
-        self._need("argparse", "")
         self._need("pathlib", "Path")
 
     def _need(self, module: str, *names: str) -> None:
@@ -115,22 +137,16 @@ class Script:
     def _model(self) -> Iterator[str]:
         yield "def build_model() -> keras.Model:"
         yield f'{INDENT}"""The network of {self.name}, with initial weights."""'
-        inputs = [statement.targets[0] for statement in self.trace.inputs]
-        alone = len(inputs) == 1
+        alone = len(self.trace.inputs) == 1
         for statement in self.trace.inputs:
             head = f"{statement.targets[0]} = "
             yield from call_lines(f"inputs = {head}" if alone else head, statement, INDENT)
         rolled = roll(self.trace.body)
         yield from block_lines(rolled, INDENT)
-        taken = "inputs" if alone else f"[{', '.join(inputs)}]"
-        output = self._output(rolled)
-        yield f"{INDENT}return keras.Model({taken}, {output}, name={quoted(self.name)})"
-
-    def _output(self, rolled: tuple[Statement | Loop, ...]) -> str:
-        """The last statement may have become one that sets another variable."""
-        last = rolled[-1] if rolled else None
-        single = self.trace.outputs.isidentifier()
-        return last.targets[0] if single and isinstance(last, Statement) else self.trace.outputs
+        taken: list[Part] = ["inputs"] if alone else self.trace.taken
+        name = f", name={quoted(self.name)})"
+        made = Statement((), ("keras.Model(", *taken, ", ", *self.trace.outputs, name))
+        yield from call_lines("return ", made, INDENT)
 
     def _weights(self) -> Iterator[str]:
         yield from (
@@ -189,25 +205,18 @@ class Script:
 
     # --- command line ---------------------------------------------------------------------
 
-    def _main(self) -> Iterator[str]:
-        yield from ("def main() -> None:", f'{INDENT}"""Command line."""')
-        lines = [
-            "parser = argparse.ArgumentParser(description=__doc__)",
-            'parser.add_argument("-o", "--output", type=Path, required=True, help=".keras file")',
-            'parser.add_argument("--weights", type=Path, help="model folder or .keras file")',
-        ]
-        if self._trains:
-            files = 'parser.add_argument("files", type=Path, nargs="*", help="DataRecord files")'
-            lines.append(files)
-        lines.append("options = parser.parse_args()")
-        if self._trains and self.config and self.config.seed is not None:
-            lines.append(f"keras.utils.set_random_seed({self.config.seed})")
-        lines += ["model = build_model()", "if options.weights:"]
-        lines.append(INDENT + "load_weights(model, options.weights)")
-        if self._trains:
-            lines += ["if options.files:", INDENT + "train(model, options.files)"]
-        lines.append("model.save(options.output)")
-        yield from (INDENT + line for line in lines)
+    def _entry(self) -> list[list[str]]:
+        if not self._trains:
+            self._need("sys", "")
+            return [[GUARD, *(INDENT + line for line in SUMMARY)]]
+        self._need("argparse", "")
+        lines = ["def main() -> None:", f'{INDENT}"""Command line."""']
+        seed = self.config.seed if self.config else None
+        for line in MAIN:
+            lines.append(INDENT + line)
+            if line.startswith("options") and seed is not None:
+                lines.append(f"{INDENT}keras.utils.set_random_seed({seed})")
+        return [lines, [GUARD, f"{INDENT}main()"]]
 
 
 def _listed(head: str, codes: list[str], tail: str, indent: str) -> Iterator[str]:

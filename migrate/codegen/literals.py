@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,8 @@ __all__ = ["literal", "packed", "run_lengths"]
 
 WIDTH = 100
 LARGEST_CONSTANT = 64
-RUN = 4  # so many equal values in a row are written as a product
+RUN = 6  # so many values are worth a product
+LONGEST_PERIOD = 8
 
 
 def literal(value: Any) -> str:
@@ -61,17 +61,29 @@ def quoted(text: str) -> str:
 
 
 def run_lengths(codes: Sequence[str]) -> str:
-    """A list of literals; runs of equal ones as products."""
-    runs = [(code, len(list(same))) for code, same in itertools.groupby(codes)]
-    if len(codes) < RUN or len(runs) * 2 > len(codes):
-        return f"({', '.join(codes)})"
-    pieces = [
-        f"*[{code}] * {count}" if count >= RUN else ", ".join([code] * count)
-        for code, count in runs
-    ]
-    if len(pieces) == 1:
+    """A sequence of literals; what repeats in it as products."""
+    pieces: list[str] = []
+    at = 0
+    while at < len(codes):
+        period, count = _repeats(codes, at)
+        inner = ", ".join(codes[at : at + period])
+        pieces.append(f"*[{inner}] * {count}" if count > 1 else inner)
+        at += period * count
+    if len(pieces) == 1 and pieces[0].startswith("*"):
         return pieces[0].removeprefix("*")
-    return f"({', '.join(pieces)})"
+    return sequence(pieces, is_tuple=True)
+
+
+def _repeats(codes: Sequence[str], at: int) -> tuple[int, int]:
+    """(period, rounds) that cover most from here; (1, 1) where a product would be no shorter."""
+    best = (1, 1)
+    for period in range(1, LONGEST_PERIOD + 1):
+        count = 1
+        while codes[at + count * period : at + (count + 1) * period] == codes[at : at + period]:
+            count += 1
+        if count > 1 and period * count >= RUN and period * count > best[0] * best[1]:
+            best = (period, count)
+    return best
 
 
 def packed(codes: Sequence[str], indent: str) -> list[str]:

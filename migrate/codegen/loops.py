@@ -10,23 +10,25 @@ __all__ = ["roll"]
 
 LONGEST_BODY = 24
 MANY_VARIABLES = 4
+BRANCH, BRANCHES = "branch", "branches"
 
 
 def roll(block: Sequence[Statement | Loop]) -> Block:
     """The block with runs of equal shape as loops, and equal branches as one."""
-    return _runs(_branches(tuple(block)))
+    tensors = {name for s in block if isinstance(s, Statement) for name in s.targets}
+    return _runs(_branches(tuple(block), tensors), tensors)
 
 
 # --- the same again and again ------------------------------------------------------------------
 
 
-def _runs(block: Block) -> Block:
+def _runs(block: Block, tensors: set[str]) -> Block:
     """Runs as loops, then runs of those."""
-    rolled = _runs_once(block)
-    return rolled if len(rolled) == len(block) else _runs(rolled)
+    rolled = _runs_once(block, tensors)
+    return rolled if len(rolled) == len(block) else _runs(rolled, tensors)
 
 
-def _runs_once(block: Block) -> Block:
+def _runs_once(block: Block, tensors: set[str]) -> Block:
     shapes = [statement.shape for statement in block]
     result: list[Statement | Loop] = []
     at = 0
@@ -37,7 +39,7 @@ def _runs_once(block: Block) -> Block:
             at += 1
             continue
         rounds = [block[at + i * period : at + (i + 1) * period] for i in range(count)]
-        loop = _loop(rounds)
+        loop = _loop(rounds, tensors)
         result += (
             [loop] if len(loop.variables) <= MANY_VARIABLES else block[at : at + period * count]
         )
@@ -59,7 +61,7 @@ def _best(shapes: Sequence[object], at: int) -> tuple[int, int]:
     return best
 
 
-def _loop(rounds: Sequence[Block]) -> Loop:
+def _loop(rounds: Sequence[Block], tensors: set[str]) -> Loop:
     """One loop over rounds of equal shape: what differs becomes a variable."""
     columns = [[hole.code for s in body for hole in s.holes] for body in rounds]
     names = [hole.name for s in rounds[0] for hole in s.holes]
@@ -71,7 +73,7 @@ def _loop(rounds: Sequence[Block]) -> Loop:
             continue
         key = tuple(values)
         if key not in variables:
-            variables[key] = _free(name, set(variables.values()))
+            variables[key] = _free(name, {*variables.values(), *tensors})
         filled.append(variables[key])
     rows = tuple(zip(*variables, strict=True)) if variables else ((),) * len(rounds)
     return Loop(tuple(variables.values()), rows, _fill(rounds[0], filled))
@@ -98,23 +100,25 @@ def _fill(body: Block, codes: list[str]) -> Block:
 # --- the same in every branch --------------------------------------------------------------------
 
 
-def _branches(block: Block) -> Block:
+def _branches(block: Block, tensors: set[str]) -> Block:
     """Branches that are equal but for their variables, up to where they meet, as one loop."""
     for join, statement in enumerate(block):
         if not isinstance(statement, Statement):
             continue
-        found = _split(block, join, statement)
+        found = _split(block, join, statement, tensors)
         if found:
             start, loop = found
             joined = _collected(statement, loop)
-            return _branches((*block[:start], loop, joined, *block[join + 1 :]))
+            return _branches((*block[:start], loop, joined, *block[join + 1 :]), tensors)
     return block
 
 
-def _split(block: Block, join: int, statement: Statement) -> tuple[int, Loop] | None:
+def _split(
+    block: Block, join: int, statement: Statement, tensors: set[str]
+) -> tuple[int, Loop] | None:
     """Where the branches that meet in a statement begin, and their loop."""
     names = _listed(statement)
-    if len(names) < 2 or len(set(names)) < len(names):
+    if len(names) < 2 or len(set(names)) < len(names) or tensors & {BRANCH, BRANCHES}:
         return None
     length = 0
     while join - length > 0 and _sets(block[join - length - 1], names[-1]):
@@ -127,13 +131,13 @@ def _split(block: Block, join: int, statement: Statement) -> tuple[int, Loop] | 
         part = block[start + i * length : start + (i + 1) * length]
         if not all(_sets(s, name) and set(_reads(s)) <= {name} for s in part):
             return None
-        bodies.append(tuple(s.renamed({name: "branch"}) for s in part if isinstance(s, Statement)))
+        bodies.append(tuple(s.renamed({name: BRANCH}) for s in part if isinstance(s, Statement)))
     source = block[start - 1]
     same = all(_shape(body) == _shape(bodies[0]) for body in bodies)
     if not same or not isinstance(source, Statement) or source.targets != names:
         return None
-    loop = _loop(bodies)
-    tower = Loop(("branch", *loop.variables), loop.rows, loop.body, source, ("branches", "branch"))
+    loop = _loop(bodies, tensors)
+    tower = Loop((BRANCH, *loop.variables), loop.rows, loop.body, source, (BRANCHES, BRANCH))
     return start - 1, tower
 
 

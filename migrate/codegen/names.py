@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import keyword
 import re
@@ -19,7 +20,9 @@ def identifier(text: str) -> str:
     """A variable name made of ``text``."""
     name = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)).strip("_").lower()
     name = name or "value"
-    return f"_{name}" if name[0].isdigit() else f"{name}_" if keyword.iskeyword(name) else name
+    if name[0].isdigit():
+        return f"_{name}"
+    return f"{name}_" if keyword.iskeyword(name) or hasattr(builtins, name) else name
 
 
 class Names:

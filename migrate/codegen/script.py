@@ -10,7 +10,7 @@ from migrate.codegen.statements import Block, Loop, Statement
 
 __all__ = ["block_lines", "call_lines", "import_lines"]
 
-STANDARD = ("argparse", "pathlib", "typing")
+STANDARD = ("argparse", "pathlib", "sys", "typing")
 OWN = "deepbird_v2"
 
 
@@ -33,7 +33,11 @@ def _imports_of(module: str, names: set[str]) -> list[str]:
         return ["import numpy as np"]
     plain = [f"import {module}"] if "" in names else []
     wanted = sorted(names - {""})
-    return plain + ([f"from {module} import {', '.join(wanted)}"] if wanted else [])
+    if not wanted:
+        return plain
+    line = f"from {module} import {', '.join(wanted)}"
+    each = "".join(f"    {name},\n" for name in wanted)
+    return [*plain, line if len(line) <= WIDTH else f"from {module} import (\n{each})"]
 
 
 def block_lines(block: Block, indent: str) -> Iterator[str]:
@@ -68,13 +72,13 @@ def _loop_lines(loop: Loop, indent: str) -> Iterator[str]:
 
 
 def _header(head: str, rows: Sequence[tuple[str, ...]], indent: str) -> Iterator[str]:
-    line = f"{indent}{head}{_rows(rows)}:"
+    values = _rows(rows)
+    line = f"{indent}{head}{values}:"
     if len(line) <= WIDTH:
         yield line
         return
-    codes = [row[0] if len(row) == 1 else sequence(row, is_tuple=True) for row in rows]
     yield f"{indent}{head}("
-    yield from packed(codes, indent + "    ")
+    yield from packed(values[1:-1].split(", "), indent + "    ")
     yield f"{indent}):  # fmt: skip"
 
 
@@ -105,7 +109,7 @@ def call_lines(head: str, statement: Statement, indent: str) -> list[str]:
     too_long = any(len(argument) > WIDTH for argument in arguments)
     end = ")  # fmt: skip" if too_long else ")"
     if too_long:
-        arguments = packed([a.strip().removesuffix(",") for a in arguments], deeper)
+        arguments = packed(inner.split(", "), deeper)
     return [f"{indent}{head}{name}(", *arguments, f"{indent}{end}"]
 
 

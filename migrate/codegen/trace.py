@@ -31,15 +31,17 @@ class Trace:
     """What a model does, as statements.
 
     Attributes:
-        inputs: (variable, statement) of each input, in the model's order.
+        inputs: statements of the inputs, in the model's order.
         body: the operations.
-        outputs: the model's output as an expression.
+        outputs: what the model gives: a variable, or lists or a dict of them.
+        taken: what it takes, likewise.
         imports: module → names that the statements use.
     """
 
     inputs: list[Statement] = field(default_factory=list)
     body: list[Statement] = field(default_factory=list)
-    outputs: str = ""
+    outputs: list[Part] = field(default_factory=list)
+    taken: list[Part] = field(default_factory=list)
     imports: dict[str, set[str]] = field(default_factory=dict)
 
 
@@ -84,24 +86,25 @@ class _Tracer:
             self.out.inputs.append(Statement((target,), _input(tensor)))
         for position, step in enumerate(self.steps):
             try:
-                self._step(position, step)
+                parts = self._call(step)
             except CodegenError as error:
                 self.problems.append(f"  {step.operation.name} [{_class(step)}]: {error}")
+                parts = []
+            names = self.split_names if _class(step) == "SparsePartition" else ()
+            targets = self.names.outputs(position, step.node.output_tensors, names)
+            self.out.body.append(Statement(targets, tuple(parts)))
         if self.problems:
             raise CodegenError(
-                "these parts have no readable form; write them by hand, or register layers for "
-                "them:\n" + "\n".join(self.problems)
+                "these parts have no readable form; build them by hand:\n"
+                + "\n".join(self.problems)
             )
-        self.out.outputs = "".join(map(_text, self._value(self.model.output, "")))
+        self.out.outputs = self._value(self.model.output, "output")
+        self.out.taken = self._value(self.model.input, "input")
         return self.out
 
-    def _step(self, position: int, step: Step) -> None:
-        outputs = step.node.output_tensors
+    def _call(self, step: Step) -> list[Part]:
         is_layer = isinstance(step.operation, keras.Layer)
-        parts = self._layer(step) if is_layer else self._function(step)
-        names = self.split_names if _class(step) == "SparsePartition" else ()
-        targets = self.names.outputs(position, outputs, names)
-        self.out.body.append(Statement(targets, tuple(parts)))
+        return self._layer(step) if is_layer else self._function(step)
 
     # --- layers ---------------------------------------------------------------------------
 
@@ -123,29 +126,26 @@ class _Tracer:
         else:
             name = cls.__name__
             self._import(cls.__module__, name)
-        config = getattr(getattr(layer, "_auto_config", None), "config", None)
-        if config is None:
-            raise CodegenError("was not made from plain arguments")
-        params = inspect.signature(cls.__init__).parameters
+        params = _parameters(cls)
+        required = [key for key, default in params.items() if default is inspect.Parameter.empty]
         given = self.given.get(name, {})
-        required = [
-            p.name
-            for p in params.values()
-            if p.default is p.empty
-            and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-            and p.name != "self"
-        ]
         arguments: list[list[Part]] = []
-        for key, value in config.items():
-            default = params[key].default if key in params else None
-            implied = value == "float32" if key == "dtype" else _same(value, default)
+        for key, value in _config(layer, params).items():
+            implied = value == "float32" if key == "dtype" else _same(value, params.get(key))
             if key in IMPLIED_CONFIG or (implied and key not in required):
                 continue
             prefix: list[Part] = [] if required == [key] else [f"{key}="]
-            arguments.append([*prefix, given[key] if key in given else Hole(key, literal(value))])
+            arguments.append(
+                [*prefix, *([given[key]] if key in given else self._option(key, value))]
+            )
         if name in NAMED:
             arguments.append([f'name="{NAMED[name]}"'])
         return [f"{name}(", *_joined(arguments), ")"]
+
+    def _option(self, key: str, value: Any) -> list[Part]:
+        if isinstance(value, keras.Layer):
+            return self._constructor(value)
+        return [Hole(key, literal(value))]
 
     # --- functions ------------------------------------------------------------------------
 
@@ -218,6 +218,23 @@ def _in_order(model: Any) -> Iterator[Step]:
             stack += [(t, False) for t in reversed(node.input_tensors)]
 
 
+def _parameters(cls: type) -> dict[str, Any]:
+    """Parameters of a constructor and their defaults."""
+    params = list(inspect.signature(cls).parameters.values())
+    return {p.name: p.default for p in params if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+
+
+def _config(layer: Any, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Constructor arguments of a layer; where Keras did not record them, its attributes."""
+    recorded = getattr(getattr(layer, "_auto_config", None), "config", None)
+    if recorded is not None:
+        return dict(recorded)
+    missing = [key for key in params if not hasattr(layer, key)]
+    if missing or isinstance(layer, keras.Model):
+        raise CodegenError("was not made from plain arguments")
+    return {key: getattr(layer, key) for key in params} | {"dtype": str(layer.dtype)}
+
+
 def _input(tensor: Any) -> tuple[Part, ...]:
     batch, *shape = tensor.shape
     arguments: list[list[Part]] = [[Hole("shape", literal(tuple(shape)))]]
@@ -245,11 +262,9 @@ def _index(key: Any) -> str:
         ends = [("" if v is None else literal(v)) for v in (k.start, k.stop)]
         return ":".join(ends if k.step is None else [*ends, literal(k.step)])
 
-    return ", ".join(map(one, key)) if isinstance(key, tuple) else one(key)
-
-
-def _text(part: Part) -> str:
-    return part if isinstance(part, str) else part.code if isinstance(part, Hole) else part.name
+    if not isinstance(key, tuple):
+        return one(key)
+    return ", ".join(map(one, key)) + ("," if len(key) == 1 else "")
 
 
 def _class(step: Step) -> str:
