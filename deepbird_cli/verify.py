@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from deepbird_cli.outcome import finish
-from deepbird_cli.progress import step
+from deepbird_cli.progress import Counter, step
 from deepbird_cli.quiet import quiet_tensorflow
 
 __all__ = ["app"]
@@ -54,3 +55,48 @@ def inference(
             command=shlex.join(["deepbird", *sys.argv[1:]]),
         )
     finish(result, report, as_json)
+
+
+@app.command()
+def golden(
+    folder: Annotated[Path, typer.Argument(help="A golden folder, a suite, or one case.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for every result as JSON; - prints it.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="File for JUnit XML.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for the reports.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Golden policy (YAML).")] = None,
+    only: Annotated[
+        str, typer.Option(help="Make only checks whose name starts so, e.g. oracle.")
+    ] = "",
+    workers: Annotated[
+        int | None, typer.Option("-n", "--workers", help="Processes; default: one a core.")
+    ] = None,
+) -> None:
+    """Hold reader, oracle and converted models against what real Torch answered.
+
+    Exit code 0: every check of every case passed; 1: a check failed or a class is unsupported.
+    """
+    from verify.golden_report import summary, to_report
+    from verify.golden_run import run_golden
+    from verify.report.to_junit import to_junit
+    from verify.report.write import write_atomically, write_report
+
+    run = run_golden(
+        folder,
+        policy=policy,
+        only=only,
+        workers=workers,
+        initializer=quiet_tensorflow,
+        progress=Counter("checking", sys.stderr.isatty()),
+    )
+    result = to_report(run, shlex.join(["deepbird", *sys.argv[1:]]))
+    text = json.dumps(run.to_json(), indent=1, ensure_ascii=False) + "\n"
+    if junit is not None:
+        write_atomically(junit, to_junit(result))
+    if report is not None:
+        write_report(result, report)
+    if json_file is not None and str(json_file) != "-":
+        write_atomically(json_file, text)
+    typer.echo(text if str(json_file) == "-" else "\n".join(summary(run)))
+    raise typer.Exit(0 if run.passed else 1)

@@ -15,8 +15,7 @@ from migrate.construct.objects import array_tensor, make
 from migrate.fill import fill, slots
 from migrate.graph import build, parameters
 from migrate.weights import WeightError
-from verify.golden import CHECKS, Case, run_check
-from verify.policy import Policy
+from verify.golden import CHECKS, Case, GoldenPolicy, run_check
 
 MODULES = Path(__file__).parents[2] / "golden" / "modules"
 
@@ -30,7 +29,7 @@ CASES = sorted(
     for path in MODULES.glob("*/case.json")
     if not changed_later(constructor_of(path.parent))
 )
-POLICY = Policy.load()
+POLICY = GoldenPolicy.load()
 
 
 def layer(text):
