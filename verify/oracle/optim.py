@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from verify.oracle.base import Array, OracleError
-from verify.oracle.minimize import cg, lbfgs
+from verify.oracle.conjugate import cg
+from verify.oracle.lbfgs import lbfgs
 
 __all__ = ["METHODS", "OpFunc", "step"]
 
