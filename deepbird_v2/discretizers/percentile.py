@@ -2,8 +2,7 @@
 
 Values are searched as the published v2 runtime searches: below the first edge is bin 0, from the
 last edge on is the last bin, and a value that lies exactly on an inner edge goes to the bin where
-that runtime's bisection happens to stop. Which bin that is depends only on the edges, so it is
-worked out once, an edge at a time, and the search itself is an ordinary one.
+that runtime's bisection happens to stop. Which bin that is depends only on the edges.
 """
 
 from __future__ import annotations
@@ -14,51 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from deepbird_v2.discretizers.errors import StateError
+from deepbird_v2.discretizers.published import percentile
+from deepbird_v2.discretizers.search import bisect, tie_bins
+from deepbird_v2.discretizers.state import Discretizer
+
 __all__ = ["PercentileDiscretizer", "StateError", "bisect", "tie_bins"]
 
 Array = np.ndarray[Any, Any]
-
-
-class StateError(ValueError):
-    """A discretizer's state does not make sense; says which feature and why."""
-
-
-def bisect(edges: Array, value: float) -> int:
-    """The published runtime's search, step by step, for one value.
-
-    Args:
-        edges: [n] ascending.
-        value: anything but NaN, which goes to bin 0.
-
-    Returns:
-        Index of the edge at or below the value (0 below the first edge).
-    """
-    n = len(edges)
-    if not value > edges[0]:
-        return 0
-    if value >= edges[-1]:
-        return n - 1
-    low, high = 0, n - 1
-    while True:
-        middle = (low + high) // 2
-        if middle < n - 1 and edges[middle] <= value <= edges[middle + 1]:
-            return middle
-        if value > edges[middle]:
-            low = middle
-        else:
-            high = middle
-
-
-def tie_bins(edges: Array) -> Array:
-    """For each edge of each row, the bin that a value exactly on it falls into.
-
-    Args:
-        edges: [features, n] ascending rows.
-
-    Returns:
-        int64[features, n].
-    """
-    return np.array([[bisect(row, edge) for edge in row] for row in edges], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +79,11 @@ class PercentileDiscretizer:
         """int64[features, n]: see :func:`tie_bins`."""
         return tie_bins(self.bin_vals)
 
+    @cached_property
+    def discretizer(self) -> Discretizer:
+        """The same state in the form that every kind of discretizer shares."""
+        return percentile(self.feature_ids, self.bin_vals, self.output_bits, self.bin_ids)
+
     def bins(self, rows: Array, values: Array) -> Array:
         """Bin index of each value.
 
@@ -127,18 +94,8 @@ class PercentileDiscretizer:
         Returns:
             int64[n].
         """
-        values = values.astype(self.bin_vals.dtype, copy=False)
-        width = self.bin_vals.shape[1]
-        found = np.empty(len(values), np.int64)
-        for row in np.unique(rows):
-            chosen = np.flatnonzero(rows == row)
-            edges, here = self.bin_vals[row], values[chosen]
-            at = np.searchsorted(edges, here, side="right") - 1
-            at[np.isnan(here)] = 0
-            np.clip(at, 0, width - 1, out=at)
-            tied = edges[at] == here
-            found[chosen] = np.where(tied, self.ties[row, at], at)
-        return found
+        rank = np.argsort(self.order, kind="stable")
+        return self.discretizer.table.bin_of(rank[rows], np.asarray(values, np.float64))
 
     def apply(self, keys: Array, values: Array) -> tuple[Array, Array]:
         """Discretize the known features; move every other key out of the bins' range.
@@ -150,14 +107,4 @@ class PercentileDiscretizer:
         Returns:
             (int64[n] ids in [0, 2**output_bits), float32[n] values: 1 where discretized).
         """
-        slot = np.searchsorted(self.feature_ids, keys, sorter=self.order)
-        slot = np.minimum(slot, len(self.feature_ids) - 1)
-        rows = self.order[slot]
-        known = self.feature_ids[rows] == keys
-        room = np.uint64((1 << self.output_bits) - self.known)
-        out = (keys.view(np.uint64) % room).astype(np.int64) + self.known
-        values_out = values.astype(np.float32)
-        rows = rows[known]
-        out[known] = self.bin_ids[rows, self.bins(rows, values[known])]
-        values_out[known] = 1.0
-        return out, values_out
+        return self.discretizer.apply(keys, values)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepbird_v2.discretizers.percentile import PercentileDiscretizer as State
+from deepbird_v2.layers.discretizer import order_key
 
 __all__ = ["PercentileDiscretizer"]
 
@@ -101,12 +102,14 @@ class PercentileDiscretizer(keras.layers.Layer):
         return tf.SparseTensor(indices, kept, shape)
 
     def _bin_id(self, row: Any, values: Any) -> Any:
-        values = tf.cast(values, self.edge_dtype)
-        edges = tf.gather(tf.convert_to_tensor(self.edges), row)
-        at_or_below = tf.cast(edges <= values[:, tf.newaxis], tf.int64)
-        at = tf.maximum(tf.reduce_sum(at_or_below, axis=1) - 1, 0)
+        # As integers: kernels compare denormal floats, such as the ones beside 0, as zeros.
+        keys = order_key(tf.cast(values, self.edge_dtype))
+        every = order_key(tf.convert_to_tensor(self.edges))
+        at_or_below = tf.cast(tf.gather(every, row) <= keys[:, tf.newaxis], tf.int64)
+        at = tf.reduce_sum(at_or_below, axis=1) - 1
+        at = tf.where(tf.math.is_nan(values), tf.zeros_like(at), tf.maximum(at, 0))
         cell = row * self.n_edges + at
-        tied = tf.equal(tf.gather(tf.reshape(self.edges, [-1]), cell), values)
+        tied = tf.equal(tf.gather(tf.reshape(every, [-1]), cell), keys)
         tie = row * self.n_edges + tf.gather(tf.reshape(self.ties, [-1]), cell)
         return tf.gather(tf.reshape(self.bin_ids, [-1]), tf.where(tied, tie, cell))
 
