@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrate.codegen.calibrated import with_placeholders
+from migrate.codegen.features import groups_code
 from migrate.codegen.layout import Script
 from migrate.graph import Module, build
 from migrate.records import YAML_SUFFIXES, find_features
@@ -47,8 +48,8 @@ def generate(
     name = config.name if config else path.stem
     converted = convert(module, example_inputs, features=found, name=name)
     splits = [split.name for split in found.splits] if found else []
-    given = {"SparsePartition": {"groups": "[split.ids for split in FEATURES.splits]"}}
-    traced = trace(converted.model, given if splits else {}, splits)
+    given = {"SparsePartition": {"groups": groups_code(found)}} if found and splits else {}
+    traced = trace(converted.model, given, splits)
     return Script(name, path.name, traced, config, found).text()
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from migrate.codegen.literals import WIDTH, literal, packed, quoted
+from migrate.codegen.features import feature_lines, kinds_known, named, split_lines
+from migrate.codegen.literals import literal, quoted
 from migrate.codegen.loops import roll
 from migrate.codegen.script import block_lines, call_lines, import_lines
 from migrate.codegen.statements import Part, Statement
@@ -92,7 +93,11 @@ class Script:
     def _trains(self) -> bool:
         config = self.config
         return bool(
-            config and config.optimization and config.criterion and config.data and self.features
+            config
+            and config.optimization
+            and config.criterion
+            and self.features
+            and kinds_known(self.features)
         )
 
     def _title(self) -> str:
@@ -102,35 +107,14 @@ class Script:
     # --- features -------------------------------------------------------------------------
 
     def _features(self) -> Iterator[str]:
-        uses = self._trains or any("FEATURES" in s.expression for s in self.trace.body)
-        if self.features is None or not uses:
-            return
-        self._need("deepbird_v2.data.config", "FeatureConfig")
-        yield "FEATURES = FeatureConfig.from_names("
-        kinds: dict[str, list[str]] = {}
-        for feature in self.features.features:
-            kind = feature.kind.name.lower() if feature.kind else "discrete"
-            kinds.setdefault(kind, []).append(quoted(feature.name))
-        for kind, names in kinds.items():
-            yield from _listed(f"{kind}=", names, ",", INDENT)
-        for role in ("labels", "weights"):
-            names = [quoted(feature.name) for feature in getattr(self.features, role)]
-            yield from _listed(f"{role}=", names, ",", INDENT) if names else ()
-        if self.features.splits:
-            yield f"{INDENT}splits=["
-            for split in self.features.splits:
-                names = [quoted(name) for name in self._split_names(split)]
-                yield from _listed(f"({quoted(split.name)}, ", names, "),", INDENT * 2)
-            yield f"{INDENT}],"
-        yield ")  # fmt: skip"
-
-    def _split_names(self, split: Any) -> list[str]:
-        """The patterns of the config; without one, the names of the split's features."""
-        for layer in self.config.model if self.config else ():
-            for written in layer.splits:
-                if written.name == split.name:
-                    return list(written.features)
-        return [f"^{self.features.name_of[id_]}$".replace(".", r"\.") for id_ in split.ids]
+        uses = "".join(statement.expression for statement in self.trace.body)
+        if self.features is not None and "SPLIT" in uses:
+            if named(self.features):
+                self._need("deepbird_v2.data.feature_ids", "feature_id")
+            yield from split_lines(self.features)
+        elif self.features is not None and (self._trains or "FEATURES" in uses):
+            self._need("deepbird_v2.data.config", "FeatureConfig")
+            yield from feature_lines(self.features, self.config)
 
     # --- model ----------------------------------------------------------------------------
 
@@ -193,7 +177,7 @@ class Script:
         yield from _call("optimizer = ", self._needs(optimizer(optimization)))
         yield f"{INDENT}{network}.compile(optimizer, loss)"
         length = f"steps_per_epoch={steps}" if steps else f"epochs={optimization.epochs or 1}"
-        yield f"{INDENT}{network}.fit(dataset, {length})"
+        yield f"{INDENT}{network}.fit(dataset, {length}, shuffle=False)  # the dataset shuffles"
         if self._calibrates:
             yield f"{INDENT}# Phase 3, after this: isotonic calibration on other files."
         if config.metrics:
@@ -217,17 +201,6 @@ class Script:
             if line.startswith("options") and seed is not None:
                 lines.append(f"{INDENT}keras.utils.set_random_seed({seed})")
         return [lines, [GUARD, f"{INDENT}main()"]]
-
-
-def _listed(head: str, codes: list[str], tail: str, indent: str) -> Iterator[str]:
-    """A list after ``head``, on one line if it fits."""
-    line = f"{indent}{head}[{', '.join(codes)}]{tail}"
-    if len(line) <= WIDTH:
-        yield line
-        return
-    yield f"{indent}{head}["
-    yield from packed(codes, indent + INDENT)
-    yield f"{indent}]{tail}"
 
 
 def _call(head: str, expression: str) -> list[str]:

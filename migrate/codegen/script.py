@@ -63,7 +63,11 @@ def _loop_lines(loop: Loop, indent: str) -> Iterator[str]:
         if loop.rows[0]:
             expression = f"zip({expression}, {_rows(loop.rows)}, strict=True)"
             variables = f"{loop.variables[0]}, {_pattern(loop.variables[1:])}"
-        yield f"{indent}for {variables} in {expression}:"
+        line = f"{indent}for {variables} in {expression}:"
+        if len(line) > WIDTH:
+            yield from call_lines("parts = ", loop.source, indent)
+            line = line.replace(loop.source.expression, "parts")
+        yield line
     inner = indent + "    "
     yield from block_lines(loop.body, inner)
     if loop.collects:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from migrate.codegen.literals import literal
 from migrate.codegen.statements import CodegenError
@@ -67,81 +66,64 @@ def loss(criterion: Criterion) -> Recipe:
 
 # --- optimizers ----------------------------------------------------------------------------------
 
-# Torch's option → (Keras' argument, Torch's default); None: Keras has no such argument.
-COMMON = {"learningRate": ("learning_rate", 1e-3), "learningRateDecay": (None, 0.0)}
-RULES: dict[str, tuple[str, dict[str, tuple[str | None, Any]]]] = {
-    "sgd": (
-        "SGD",
-        COMMON | {"momentum": ("momentum", 0.0), "nesterov": ("nesterov", False)},
-    ),
+# Torch's option → our argument; what is not given is left to the class, whose defaults are Torch's.
+COMMON = {
+    "learningRate": "learning_rate",
+    "learningRateDecay": "learning_rate_decay",
+    "weightDecay": "l2",
+}
+MOMENTS = COMMON | {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon"}
+RULES: dict[str, tuple[str, dict[str, str]]] = {
+    "adadelta": ("Adadelta", {"rho": "rho", "eps": "epsilon", "weightDecay": "l2"}),
     "adagrad": ("Adagrad", COMMON),
-    "adam": (
-        "Adam",
-        COMMON | {
-            "beta1": ("beta_1", 0.9), "beta2": ("beta_2", 0.999), "epsilon": ("epsilon", 1e-8),
-        },
-    ),
-    "adamax": (
-        "Adamax",
-        COMMON | {
-            "learningRate": ("learning_rate", 2e-3), "beta1": ("beta_1", 0.9),
-            "beta2": ("beta_2", 0.999), "epsilon": ("epsilon", 1e-38),
-        },
-    ),
-    "adadelta": (
-        "Adadelta",
-        {"rho": ("rho", 0.9), "eps": ("epsilon", 1e-6)},
+    "adam": ("Adam", MOMENTS),
+    "adamax": ("Adamax", MOMENTS),
+    "asgd": (
+        "ASGD",
+        {"eta0": "learning_rate", "lambda": "decay", "alpha": "power", "t0": "start_averaging"},
     ),
     "rmsprop": (
         "RMSprop",
-        COMMON | {
-            "learningRate": ("learning_rate", 1e-2), "alpha": ("rho", 0.99),
-            "epsilon": ("epsilon", 1e-8),
+        COMMON | {"alpha": "rho", "epsilon": "epsilon", "initialMean": "initial_mean"},
+    ),
+    "rprop": (
+        "Rprop",
+        {
+            "stepsize": "step_size",
+            "etaplus": "grow",
+            "etaminus": "shrink",
+            "stepsizemax": "largest",
+            "stepsizemin": "smallest",
         },
     ),
-}  # fmt: skip
-CONSTANTS: dict[str, dict[str, Any]] = {
-    "adagrad": {"initial_accumulator_value": 0.0, "epsilon": 1e-10},
-    "adadelta": {"learning_rate": 1.0},
+    "sgd": (
+        "SGD",
+        COMMON | {"momentum": "momentum", "dampening": "dampening", "nesterov": "nesterov"},
+    ),
 }
 
 
 def optimizer(optimization: Optimization) -> Recipe:
-    """The Keras optimizer of a Torch method.
+    """The optimizer of a Torch method, as an expression.
 
     Raises:
-        CodegenError: Keras has no such method, or an option of it has no counterpart.
+        CodegenError: the method is no Keras optimizer, or an option of it cannot be written.
     """
-    import keras
-
     known = RULES.get(optimization.method)
     if known is None:
         raise CodegenError(
-            f"optimization: keras.optimizers has no {optimization.method}; there are: "
-            f"{', '.join(RULES)}"
+            f"optimization: {optimization.method} is no step that keras.Model.fit can take; there "
+            f"are: {', '.join(RULES)}"
         )
     name, options = known
-    given = {
-        key: value for key, value in optimization.options.items() if value not in (None, 0, False)
-    }
+    given = {key: value for key, value in optimization.options.items() if value is not None}
     stray = [key for key in given if key not in options]
     if stray:
         raise CodegenError(
-            f"optimization: keras.optimizers.{name} has no counterpart of {', '.join(stray)}"
+            f"optimization: {', '.join(stray)} of {optimization.method} cannot be written; it "
+            f"takes: {', '.join(options)}"
         )
-    arguments = {
-        ours: given.get(theirs, default)
-        for theirs, (ours, default) in options.items()
-        if ours is not None
-    } | CONSTANTS.get(optimization.method, {})
-    rate = literal(arguments.pop("learning_rate"))
-    if "learningRateDecay" in given:
-        decay = literal(given["learningRateDecay"])
-        rate = f"keras.optimizers.schedules.InverseTimeDecay({rate}, 1, {decay})"
-    params = inspect.signature(getattr(keras.optimizers, name).__init__).parameters
-    rest = "".join(
-        f", {key}={literal(value)}"
-        for key, value in arguments.items()
-        if value != params[key].default
-    )
-    return Recipe(f"keras.optimizers.{name}({rate}{rest})", {"keras": {""}})
+    arguments = {ours: literal(given[key]) for key, ours in options.items() if key in given}
+    first = [arguments.pop("learning_rate")] if "learning_rate" in arguments else []
+    rest = [f"{key}={code}" for key, code in arguments.items()]
+    return Recipe(f"{name}({', '.join([*first, *rest])})", {"deepbird_v2.optimizers": {name}})

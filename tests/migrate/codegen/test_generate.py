@@ -14,6 +14,7 @@ import migrate
 from migrate.codegen import CodegenError, generate
 from migrate.converter import convert
 from migrate.feed import feed, to_numpy
+from migrate.records import find_features
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "golden"
@@ -111,6 +112,19 @@ def test_scripts_of_configs_give_the_same_outputs(name, tmp_path, written):
         np.testing.assert_array_equal(model(batch), converted.model(batch))
 
 
+def test_a_split_network_of_a_t7_file_names_its_features(tmp_path, written):
+    source = GOLDEN / "flights" / "flights_split.t7"
+    converted, script = convert(source, features=find_features(source)), generate(source)
+    (written / "split_t7.py").write_text(script)
+    assert '"aircraft.seats"' in script
+    names = run(script)
+    model = names["build_model"]()
+    converted.model.save(tmp_path / "model.keras")
+    names["load_weights"](model, tmp_path)
+    batch = records(converted)
+    np.testing.assert_array_equal(model(batch), converted.model(batch))
+
+
 def test_a_split_network_is_one_loop_over_its_branches():
     script = generate(GOLDEN / "flights" / "flights_split.yaml")
     assert (
@@ -127,13 +141,15 @@ def test_a_split_network_is_one_loop_over_its_branches():
 def test_a_config_that_says_how_to_train_gives_a_training_script():
     script = generate(GOLDEN / "flights" / "flights.yaml")
     assert "return binary_cross_entropy(output, target)" in script
-    assert "Adagrad(0.05, initial_accumulator_value=0.0, epsilon=1e-10)" in script
+    assert "optimizer = Adagrad(0.05)\n" in script
     assert "batch_size=128, shuffle=True, seed=20190304" in script
-    assert "network.fit(dataset, epochs=3)" in script
+    assert "network.fit(dataset, epochs=3, shuffle=False)" in script
     phases = re.findall(r"# Phase (\d)", script)
     assert phases == ["1", "2", "3"]
 
 
+# keras 3.15 says so at the end of the first pass over any dataset that does not know its length
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 def test_a_training_script_trains(tmp_path):
     folder = GOLDEN / "flights"
     source, weights = folder / "flights.yaml", folder / "flights.t7"
@@ -142,9 +158,9 @@ def test_a_training_script_trains(tmp_path):
     model = names["build_model"]()
     convert(source, weights=weights).model.save(tmp_path / "model.keras")
     names["load_weights"](model, tmp_path)
-    before = [np.array(w.value) for w in model.trainable_weights]
+    before = [w.numpy() for w in model.trainable_weights]
     names["train"](model, [folder / "train_first_50_batches.lzo"])
-    after = [np.array(w.value) for w in model.trainable_weights]
+    after = [w.numpy() for w in model.trainable_weights]
     assert all(np.isfinite(w).all() for w in after)
     assert all((a != b).any() for a, b in zip(after, before, strict=True))
 
@@ -272,14 +288,16 @@ optimization: {method: %s, batchSize: 4, epochs: 1%s}
     ("criterion", "method", "options", "code"),
     [
         ("BCECriterion", "sgd", ", learningRate: 0.5, momentum: 0.9", "SGD(0.5, momentum=0.9)"),
-        ("MSECriterion", "adam", "", "Adam(0.001, epsilon=1e-08)"),
-        ("MSECriterion", "adadelta", "", "Adadelta(1.0, rho=0.9, epsilon=1e-06)"),
-        ("MSECriterion", "rmsprop", "", "RMSprop(0.01, rho=0.99, epsilon=1e-08)"),
+        ("MSECriterion", "adam", "", "Adam()"),
+        ("MSECriterion", "adadelta", ", eps: 0.1", "Adadelta(epsilon=0.1)"),
+        ("MSECriterion", "rmsprop", ", alpha: 0.5, weightDecay: 0.1", "RMSprop(l2=0.1, rho=0.5)"),
+        ("MSECriterion", "asgd", ", eta0: 0.1, lambda: 0.2", "ASGD(0.1, decay=0.2)"),
+        ("MSECriterion", "rprop", ", stepsize: 0.2", "Rprop(step_size=0.2)"),
         (
             "MSECriterion, sizeAverage: false",
             "adagrad",
             ", learningRateDecay: 0.1",
-            "InverseTimeDecay(0.001, 1, 0.1)",
+            "Adagrad(learning_rate_decay=0.1)",
         ),
     ],
 )
@@ -290,17 +308,23 @@ def test_optimizers(criterion, method, options, code, tmp_path, written):
     (written / f"small_{method}.py").write_text(script)
     assert code in script
     assert ("average=False" in script) == ("sizeAverage" in criterion)
-    run(script)["build_model"]()
+    names = run(script)
+    names["build_model"]()
+    assert isinstance(eval(code, names), keras.optimizers.Optimizer)
 
 
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("lbfgs", "", r"keras\.optimizers has no lbfgs; there are: sgd"),
-        ("adam", ", weightDecay: 0.1", r"Adam has no counterpart of weightDecay"),
+        ("lbfgs", "", r"lbfgs is no step that keras\.Model\.fit can take; there are: adadelta"),
+        (
+            "sgd",
+            ", learningRates: [0.1, 0.2]",
+            r"learningRates of sgd cannot be written; it takes: learningRate",
+        ),
     ],
 )
-def test_optimizers_that_keras_lacks_are_refused(method, options, message, tmp_path):
+def test_optimization_that_fits_no_script_is_refused(method, options, message, tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(CONFIG % ("MSECriterion", method, options))
     with pytest.raises(CodegenError, match=message):
