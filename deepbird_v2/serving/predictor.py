@@ -1,0 +1,186 @@
+"""A model as it is served: bytes or arrays in, scores out, by the fastest backend that is right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from deepbird_v2 import folder as folders
+from deepbird_v2.data import (
+    Batch,
+    FeatureConfig,
+    RecordBuffer,
+    decode_batch,
+    decode_requests,
+    encode_batch_response,
+    encode_predictions,
+    feature_id,
+)
+from deepbird_v2.export import load_keras
+from deepbird_v2.serving.backends import Backend, CompiledBackend, TensorFlowBackend, inputs_of
+from deepbird_v2.serving.compiler import CannotCompileError, compile_plan
+from deepbird_v2.serving.gate import Agreement, Limit, agree, sample_records, sample_tensors
+from deepbird_v2.serving.kernels import DiscretizedSum, Discretizer
+from deepbird_v2.serving.plan import Plan
+
+__all__ = ["BackendError", "BackendName", "Predictor"]
+
+Array = np.ndarray[Any, Any]
+BackendName = Literal["auto", "tensorflow", "compiled"]
+
+
+class BackendError(ValueError):
+    """A backend that was asked for cannot run the model, or does not answer as it does."""
+
+
+class Predictor:
+    """A loaded model.
+
+    Args:
+        model: the Keras model.
+        features: what it reads from DataRecords; None for a model of tensors.
+        name: of the model.
+        backend: ``compiled``, ``tensorflow``, or ``auto``: compiled where that can run the model
+            and answers sample requests as TensorFlow does.
+
+    Attributes:
+        backend: what runs the model.
+        choice: one sentence on why.
+        outputs: names of the outputs.
+
+    Raises:
+        BackendError: the backend asked for cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        features: FeatureConfig | None,
+        name: str = "model",
+        backend: BackendName = "auto",
+    ) -> None:
+        if backend not in get_args(BackendName):
+            known = ", ".join(get_args(BackendName))
+            raise BackendError(f"unknown backend {backend!r}; backends are {known}")
+        self.features, self.name = features, name
+        self.inputs = {n: (i.shape, i.dtype) for n, i in inputs_of(model).items()}
+        self.backend, self.choice = _choose(model, features, backend)
+        named = model.output
+        self.outputs: tuple[str, ...] = (
+            tuple(named)
+            if isinstance(named, dict)
+            else tuple(f"output_{n}" for n in range(1, len(model.outputs) + 1))
+        )
+        self._ids = {output: feature_id(output) for output in self.outputs}
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, backend: BackendName = "auto", *, check: bool = True
+    ) -> Predictor:
+        """Load a model folder.
+
+        Args:
+            folder: that ``deepbird convert`` wrote.
+            backend: see the class.
+            check: refuse files that were altered since the folder was written.
+
+        Raises:
+            FolderError: the folder holds no model.
+            BackendError: the backend asked for cannot be used.
+        """
+        root = Path(folder)
+        manifest = folders.read_manifest(root, check=check)
+        records = manifest.kind == "records"
+        features = FeatureConfig.load(root / "features.json") if records else None
+        return cls(load_keras(root / "model.keras"), features, manifest.name, backend)
+
+    def predict(self, batch: Batch) -> dict[str, Array]:
+        """Scores of a decoded batch: output name → [B]."""
+        self._needs_records()
+        columns = {name: getattr(batch, name) for name in self.inputs}
+        answers = self.backend.run({**columns, "row_splits": batch.row_splits})
+        return {name: values.reshape(len(batch)) for name, values in answers.items()}
+
+    def predict_records(self, records: Sequence[bytes] | RecordBuffer) -> dict[str, Array]:
+        """Scores of encoded DataRecords: output name → [B].
+
+        Raises:
+            DecodeError: a record is malformed.
+        """
+        return self.predict(decode_batch(records, self._needs_records()))
+
+    def predict_request(self, request: bytes) -> dict[str, Array]:
+        """Scores of an encoded BatchPredictionRequest: output name → [B].
+
+        Raises:
+            DecodeError: the request is malformed.
+        """
+        return self.predict(decode_requests(request, self._needs_records()))
+
+    def respond(self, request: bytes) -> bytes:
+        """The encoded BatchPredictionResponse to an encoded BatchPredictionRequest.
+
+        Raises:
+            DecodeError: the request is malformed.
+        """
+        return encode_batch_response(self.encode(self.predict_request(request)))
+
+    def encode(self, scores: Mapping[str, Array]) -> list[bytes]:
+        """One prediction record a row, each score under its name's feature id."""
+        return encode_predictions({self._ids[name]: s for name, s in scores.items()})
+
+    def predict_tensors(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs of a model of tensors: name → array.
+
+        Raises:
+            ValueError: an input is missing, or there is one too many.
+        """
+        if set(inputs) != set(self.inputs):
+            raise ValueError(f"the inputs are {sorted(self.inputs)}, not {sorted(inputs)}")
+        return self.backend.run(
+            {name: np.ascontiguousarray(inputs[name], d) for name, (_, d) in self.inputs.items()}
+        )
+
+    def _needs_records(self) -> FeatureConfig:
+        if self.features is None:
+            raise ValueError(f"{self.name} takes tensors, not DataRecords")
+        return self.features
+
+
+def _choose(model: Any, features: FeatureConfig | None, wanted: BackendName) -> tuple[Backend, str]:
+    reference = TensorFlowBackend(model)
+    if wanted == "tensorflow":
+        return reference, "tensorflow, as asked"
+    try:
+        plan = compile_plan(model)
+    except CannotCompileError as error:
+        found = Agreement({}, f"no kernel for {error}")
+    else:
+        fast = CompiledBackend(plan)
+        found = _try(model, features, reference, fast)
+        if found.problem is None:
+            worst = max(found.worst.values(), default=0.0)
+            return fast, f"compiled: within {worst:.2g} of TensorFlow on sample requests"
+    if wanted == "compiled":
+        raise BackendError(f"the compiled backend cannot be used: {found.problem}")
+    return reference, f"tensorflow, because the compiled backend cannot be used: {found.problem}"
+
+
+def _try(
+    model: Any, features: FeatureConfig | None, reference: Backend, fast: CompiledBackend
+) -> Agreement:
+    named = list(fast.plan.outputs)
+    limits = {name: Limit.of_output(name, features is not None) for name in named}
+    if features is None:
+        shapes = {name: (i.shape, i.dtype) for name, i in inputs_of(model).items()}
+        return agree(reference, fast, sample_tensors(shapes), limits)
+    return agree(reference, fast, sample_records(_states(fast.plan), features.ids), limits)
+
+
+def _states(plan: Plan) -> list[Any]:
+    kernels = [step.kernel for step in plan.steps]
+    discretizers = [k.discretizer if isinstance(k, DiscretizedSum) else k for k in kernels]
+    return [k.state for k in discretizers if isinstance(k, Discretizer)]
