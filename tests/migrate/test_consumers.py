@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from torch_objects import linear, module
 
 from migrate.graph import GraphError, build
 from migrate.inputs import Dense, Sparse, plan
+from torch_objects import linear, module
 
 RNG = np.random.default_rng(0)
 PAIRS = [np.ones((2, 2)), np.ones((1, 2))]

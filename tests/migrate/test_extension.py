@@ -6,12 +6,12 @@ from itertools import count
 
 import numpy as np
 import pytest
-from torch_objects import linear, module
 
 import migrate
 from migrate import aliases, extension, registry
 from migrate.extension import ExtensionError, load_extension
 from migrate.t7.objects import TorchObject
+from torch_objects import linear, module
 from verify import oracle
 from verify.oracle import base
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from torch_objects import linear, module, tensor
 
 import migrate
 from migrate.t7.objects import Table, TorchObject
+from torch_objects import linear, module, tensor
 from verify import oracle
 
 RNG = np.random.default_rng(11)

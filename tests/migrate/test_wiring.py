@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from torch_objects import linear, module
 
 import migrate
 from migrate.graph import GraphError, build
 from migrate.inputs import Dense, Sparse
 from migrate.t7.objects import Table, TorchObject
+from torch_objects import linear, module
 from verify import oracle
 
 RNG = np.random.default_rng(7)

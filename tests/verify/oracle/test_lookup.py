@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from torch_objects import module
 
 from migrate.graph import build
+from torch_objects import module
 from verify import oracle
 from verify.oracle import Oracle, OracleError
 

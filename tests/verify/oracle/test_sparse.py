@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_objects import linear, module
 
 from migrate.graph import build
+from torch_objects import linear, module
 from verify import oracle
 from verify.oracle import Oracle, OracleError
 
