@@ -13,10 +13,12 @@ import typer
 from deepbird_cli.outcome import finish
 from deepbird_cli.progress import Counter, step
 from deepbird_cli.quiet import quiet_tensorflow
+from deepbird_cli.verify_traffic import traffic
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Is v2 the same as v1?", no_args_is_help=True, rich_markup_mode=None)
+app.command()(traffic)
 
 
 @app.callback()
