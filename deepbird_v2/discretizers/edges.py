@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deepbird_v2.discretizers.order import from_key
-from deepbird_v2.discretizers.sketch import Sketch
+from deepbird_v2.discretizers.sketch import WEIGHT_UNITS, Sketch
 
 __all__ = ["METHODS", "bin_weights", "mdl_edges", "percentile_edges"]
 
@@ -55,7 +55,7 @@ def mdl_edges(sketch: Sketch, n_bin: int) -> Array:
     Returns:
         float64[at most n_bin - 1] strictly ascending; empty where the feature says nothing.
     """
-    counts = sketch.weights / float(1 << 20)
+    counts = sketch.weights / WEIGHT_UNITS
     intervals = [(0, len(counts))]
     found: list[int] = []
     candidates = [_best_split(counts, *interval) for interval in intervals]
@@ -100,21 +100,22 @@ def _entropy(counts: Array) -> Array:
     return -(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=1)
 
 
-def bin_weights(sketch: Sketch, bins: Array, n: int) -> Array:
-    """Weight in each bin, the last one being NaN's.
+def bin_weights(sketch: Sketch, bins: Array, nan_bin: int, n: int) -> Array:
+    """Weight in each bin.
 
     Args:
         sketch: the values.
         bins: int64, the bin of each bucket's smallest value.
-        n: number of bins, with NaN's.
+        nan_bin: where NaN goes.
+        n: number of bins.
 
     Returns:
         float64[n].
     """
     weights = np.zeros(n, np.int64)
     np.add.at(weights, bins, sketch.weights.sum(axis=1))
-    weights[-1] += sketch.missing.sum()
-    return weights / (1 << 20)
+    weights[nan_bin] += sketch.missing.sum()
+    return weights / WEIGHT_UNITS
 
 
 METHODS: dict[str, EdgesOf] = {

@@ -95,7 +95,7 @@ class Table:
             return self._native(native, keys, values)
         row, known = self.rows(keys)
         out = unknown_ids(keys, self.unknown)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             kept = values.astype(np.float32)
         if known.any():
             out[known] = self.id_of(row[known], values[known])
