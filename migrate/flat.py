@@ -7,6 +7,8 @@ out what no parameter uses; what several parameters share comes once. The state 
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,18 +56,22 @@ class FlatLayout:
             base,
         )
 
+    @classmethod
+    def end_to_end(cls, parameters: Sequence[Parameter]) -> FlatLayout:
+        """All of ``parameters()`` one after the other; shared ones come repeatedly."""
+        ends = np.cumsum([0, *(math.prod(p.tensor.size) for p in parameters)]).tolist()
+        return cls(
+            tuple(p.path for p in parameters),
+            tuple(p.tensor.size for p in parameters),
+            tuple(slice(a, b) for a, b in itertools.pairwise(ends)),
+            ends[-1],
+        )
+
     def gather(self, values: Sequence[Array]) -> Array:
         """The flat vector of values in the order of ``parameters()``."""
         flat = np.empty(self.size, values[0].dtype if values else np.float32)
         for place, value in zip(self.places, values, strict=True):
             flat[place] = np.asarray(value).reshape(-1)
-        return flat
-
-    def gather_sum(self, grads: Sequence[Array]) -> Array:
-        """The flat vector of gradients that several holders of one parameter have apart."""
-        flat = np.zeros(self.size, grads[0].dtype if grads else np.float32)
-        for place, grad in zip(self.places, grads, strict=True):
-            flat[place] += np.asarray(grad).reshape(-1)
         return flat
 
     def split(self, flat: Array) -> list[Array]:

@@ -225,8 +225,10 @@ def load_state(name: str, optimizer: Any, table: Config, trainable: Trainable) -
 def save_state(name: str, optimizer: Any, trainable: Trainable) -> dict[str, Any]:
     """The state as Torch's table has it: counters as floats, flat vectors."""
     method = _method(name)
-    if isinstance(optimizer, optimizers.LBFGS | optimizers.CG):
-        return _save_lbfgs(optimizer, trainable) if name == "lbfgs" else {}
+    if isinstance(optimizer, optimizers.LBFGS):
+        return _save_lbfgs(optimizer, trainable)
+    if isinstance(optimizer, optimizers.CG):
+        return {}
     table: dict[str, Any] = {}
     if method.counter:
         table[method.counter] = float(optimizer.iterations.numpy())

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from deepbird_v2.training.replay import NOISY, NoiseUse
 from migrate.context import ConversionError
 from migrate.converter import Converted
 from migrate.flat import FlatLayout
 from migrate.graph import parameters
+from migrate.taps import Spot
 
-__all__ = ["Trainable"]
+__all__ = ["Trainable", "noise_uses"]
 
 Array = np.ndarray[Any, Any]
 
@@ -72,3 +74,15 @@ class Trainable:
         ):
             arrays[at] = np.ascontiguousarray(binding.via.there(part))
         return arrays
+
+
+def noise_uses(converted: Converted) -> list[NoiseUse]:
+    """Every use of a layer that draws, in the order in which Torch draws."""
+    layers = {layer.name: layer for layer in converted.model.layers}
+    found: dict[tuple[str, int], NoiseUse] = {}
+    for seam in converted.seams.values():
+        spot = seam.gives
+        if isinstance(spot, Spot) and isinstance(layers.get(spot.operation), NOISY):
+            key = (spot.operation, spot.node)
+            found.setdefault(key, NoiseUse(*key, tuple(spot.axes)))
+    return list(found.values())

@@ -91,10 +91,8 @@ class Replay:
             return args[0] + mask if adds else args[0] * mask
 
         inputs = keras.tree.map_structure(_copied_input, self.model.input)
-        clone = keras.models.clone_model(
-            self.model, inputs, clone_function=lambda layer: layer, call_function=call
-        )
-        return keras.Model([inputs, masks], clone.output, name=f"{self.model.name}_replay")
+        outputs = self.model._run_through_graph(inputs, call_fn=call)
+        return keras.Model([inputs, masks], outputs, name=f"{self.model.name}_replay")
 
     def draw(self, stream: TorchStream, batch: int) -> list[np.ndarray[Any, Any]]:
         """The masks of one forward pass, drawn in Torch's order.

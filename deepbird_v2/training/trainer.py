@@ -49,7 +49,7 @@ class Trainer:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.variables = list(model.trainable_variables if variables is None else variables)
         self.replay, self.stream, self.ties = replay, stream, ties
-        wrap = tf.function(reduce_retracing=True) if compiled else (lambda function: function)
+        wrap = _compiled if compiled else (lambda function: function)
         self._update, self._gradients = wrap(self._updated), wrap(self._loss_and_gradients)
         if isinstance(optimizer, keras.optimizers.Optimizer):
             optimizer.build(self.variables)
@@ -108,6 +108,10 @@ class Trainer:
             total = tf.add_n([tf.convert_to_tensor(grads[position]) for position in group])
             grads = [total if position in group else g for position, g in enumerate(grads)]
         return loss, grads
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return tf.function(function, reduce_retracing=True, autograph=False)
 
 
 def _rows(inputs: Any) -> int:
