@@ -9,7 +9,11 @@ from deepbird_v2.layers.full_sparse import FullSparse
 
 WIDTH, UNITS = 11, 3
 ENTRIES = st.lists(
-    st.tuples(st.integers(0, 4), st.integers(0, WIDTH - 1), st.floats(-2, 2, width=32)),
+    st.tuples(
+        st.integers(0, 4),
+        st.integers(0, WIDTH - 1),
+        st.floats(-2, 2, width=32, allow_subnormal=False),
+    ),
     max_size=20,
 )
 
