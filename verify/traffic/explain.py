@@ -9,8 +9,8 @@ from verify.verdict import Check, Stage, Status, Verdict
 
 __all__ = ["explained"]
 
-# What explains differences of values, the most specific first.
-_CAUSES = (Stage.SLICES, Stage.CALIBRATION, Stage.TRAFFIC)
+# Stages that explain differences of values, the most specific first.
+_CAUSES = (Stage.CALIBRATION, Stage.SLICES, Stage.TRAFFIC)
 
 
 def explained(checks: Sequence[Check]) -> Verdict:
@@ -26,7 +26,9 @@ def explained(checks: Sequence[Check]) -> Verdict:
     if verdict.status is not Status.FAIL or verdict.decisive is None:
         return verdict
     failed = [check for check in verdict.checks if check.status is Status.FAIL]
-    cause = next((c for stage in _CAUSES for c in failed if c.stage is stage), None)
+    gathered = [check for check in failed if check.numbers.get("gathered")]
+    by_stage = [check for stage in _CAUSES for check in failed if check.stage is stage]
+    cause = next(iter(gathered + by_stage), None)
     if cause is None or cause is verdict.decisive or verdict.decisive.stage is Stage.JOIN:
         return verdict
     because = f"; cause: {cause.stage}: {cause.name}: {cause.detail}"

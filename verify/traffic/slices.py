@@ -24,6 +24,8 @@ __all__ = ["Slice", "SliceError", "SliceResult", "judge_slices", "parse_slice", 
 
 MINIMUM = 50
 ALPHA = 0.01
+# Bad answers gather where they are this many times as frequent as elsewhere.
+GATHERED = 2.0
 # How far the sum of v2's scores over that of v1's may be from 1 in a slice.
 SHIFT_MARGIN = 0.005
 _MANY_VALUES = 20
@@ -54,6 +56,7 @@ class SliceResult:
         shift: Sum of v2 over sum of v1, less 1; None where v1's sum is not positive.
         p_gathered: Chance that so many of the bad answers fall in by accident, adjusted.
         p_shifted: Chance of such a shift if the true one is within the margin, adjusted.
+        gathered: Whether bad answers gather here, surely and by a multiple: this is where to look.
         status: FAIL for one that fails by itself, INCONCLUSIVE below the minimum size.
         note: Why.
     """
@@ -68,6 +71,7 @@ class SliceResult:
     shift: float | None
     p_gathered: float
     p_shifted: float
+    gathered: bool
     status: Status
     note: str
 
@@ -157,9 +161,11 @@ def _judged(
     minimum: int,
 ) -> SliceResult:
     outside = whole.beyond - counts.beyond
+    elsewhere = outside / max(whole.rows - counts.rows, 1)
+    gathered = p_gathered <= ALPHA and counts.beyond >= GATHERED * elsewhere * counts.rows
     if counts.rows == 0:
         status, note = Status.FAIL, "no request is in this slice; a named slice must not be empty"
-    elif p_gathered <= ALPHA:
+    elif gathered:
         status = Status.FAIL
         note = (
             f"{counts.beyond:,} of its {counts.rows:,} answers are beyond the tolerance, "
@@ -182,6 +188,7 @@ def _judged(
         counts.shift,
         p_gathered,
         p_shifted,
+        gathered,
         status,
         note,
     )

@@ -177,7 +177,7 @@ def _judged(
     """The report of one replay, without what names files."""
     checks = [*judge.counts(replayed), *judge.answers(replayed)]
     lacking = [n for n in options.columns or replay.candidate.outputs if n not in replay.outputs]
-    if lacking:
+    if lacking and replayed.v1_rows:
         detail = f"{names[0]} has no answers of {', '.join(lacking)}"
         checks.append(Check("columns", Stage.NAMES, Status.NOT_COMPARABLE, detail))
     if any(c.status is Status.NOT_COMPARABLE for c in checks) or not replayed.requests:
@@ -190,7 +190,7 @@ def _judged(
         return Report("", explained(checks), {}, tuple(found))
     report = diff(*stored.sets(*names), policy)
     floors = _floors(stored)
-    checks += judge.beyond_noise(report.verdict.checks, floors)
+    checks += judge.beyond_noise(report.verdict.checks, stored, floors)
     checks += judge.places(stored, policy)
     checks += judge.noise(floors, policy)
     if stored.sampled:
