@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from deepbird_cli import codegen, convert, diff, inspect, predict, verify
+from deepbird_cli import codegen, convert, diff, discretizer, inspect, predict, verify
 from deepbird_cli.failure import EXIT_INTERNAL_ERROR, EXIT_USAGE, explain
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app.command("convert")(convert.convert)
 app.command("codegen")(codegen.codegen)
 app.command("predict")(predict.predict)
 app.command("diff")(diff.diff)
+app.add_typer(discretizer.app, name="discretizer")
 app.add_typer(verify.app, name="verify")
 
 
