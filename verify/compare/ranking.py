@@ -17,6 +17,9 @@ from verify.compare.values import Array, Floats, Mask
 
 Ints = NDArray[np.int64]
 
+# Orders that differ only locally, by so many places at most, are compared place by place.
+NEAR = 128
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -192,12 +195,35 @@ def _opposite(
 
 
 def _inversions(ranks: Array, weight: Floats, owner: Array) -> tuple[Ints, Floats]:
-    """Count the inversions of a permutation a group, and sum their weights.
-
-    Bit by bit from the top: among ranks that agree in all higher bits, each 1 that stands before
-    a 0 is one.
-    """
+    """Count the inversions of a permutation a group, and sum their weights."""
     groups = int(owner.max()) + 1
+    position = np.arange(len(ranks), dtype=np.int32)
+    reach = 2 * int(np.abs(ranks - position).max(initial=0))
+    if reach > NEAR:
+        return _far_inversions(ranks, weight, owner, groups)
+    # a row that all others pass by on their own side takes part in no inversion
+    ends = np.maximum.accumulate(ranks) == position
+    alone = ends & np.concatenate(([True], ends[:-1]))
+    left = np.flatnonzero(~alone)
+    return _near_inversions(ranks[left], weight[left], owner[left], groups, reach)
+
+
+def _near_inversions(
+    ranks: Array, weight: Floats, owner: Array, groups: int, reach: int
+) -> tuple[Ints, Floats]:
+    """Compare every row with the `reach` rows behind it: none further behind can be before it."""
+    count, mass = np.zeros(groups, np.int64), np.zeros(groups)
+    for distance in range(1, reach + 1):
+        first = np.flatnonzero(ranks[:-distance] > ranks[distance:])
+        if first.size:
+            own = owner[first]
+            count += np.bincount(own, minlength=groups)
+            mass += np.bincount(own, weight[first] + weight[first + distance], groups)
+    return count, mass
+
+
+def _far_inversions(ranks: Array, weight: Floats, owner: Array, groups: int) -> tuple[Ints, Floats]:
+    """Bit by bit from the top: among ranks that agree above, each 1 before a 0 is an inversion."""
     count, mass = np.zeros(groups, np.int64), np.zeros(groups)
     position = np.arange(len(ranks), dtype=np.int32)
     for bit in reversed(range((len(ranks) - 1).bit_length())):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verify.compare import ranking
 from verify.compare.ranking import ndcg, rank
 
 ROWS = st.lists(
@@ -47,6 +48,24 @@ def test_every_group_is_as_defined(rows):
         top = [set(np.flatnonzero(s >= np.sort(s)[::-1][min(3, len(s)) - 1])) for s in (a, b)]
         overlap = len(top[0] & top[1]) / max(len(top[0]), len(top[1]))
         assert result.topk_overlap[g] == pytest.approx(overlap)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 2.0, 40.0, 1e4])
+def test_near_and_far_orders_count_alike(noise, monkeypatch):
+    """Places that differ a little are counted another way than places that differ a lot."""
+    rng = np.random.default_rng(4)
+    x = np.arange(300.0)
+    y = np.round(x + noise * rng.normal(size=300), 1)
+    group = np.arange(300) // 60
+    _, flips = pairwise(x, y, np.ones(300))
+    for groups, expected in ((None, flips), (group, None)):
+        found = rank(x, y, np.zeros(300, bool), groups)
+        monkeypatch.setattr(ranking, "NEAR", -1)
+        far = rank(x, y, np.zeros(300, bool), groups)
+        monkeypatch.undo()
+        np.testing.assert_array_equal(found.flips, far.flips)
+        np.testing.assert_allclose(found.weighted_tau, far.weighted_tau, atol=1e-12)
+        assert expected is None or found.flips.sum() == expected
 
 
 def test_a_reversed_order():

@@ -1,6 +1,7 @@
 """A model that answers whatever a test wants it to answer to the flights requests."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def content(batch):
     splits = batch.row_splits
     return [
         (batch.key[a:b].tobytes(), batch.value[a:b].tobytes())
-        for a, b in zip(splits[:-1], splits[1:], strict=True)
+        for a, b in pairwise(splits.tolist())
     ]
 
 
