@@ -1,0 +1,67 @@
+"""Identical engines first, then v1 and v2, restarted until every limit is decided or time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from verify.latency.budget import Budget
+from verify.latency.judge import Design, Judged, judge
+from verify.latency.samples import Measure, Samples, measure_restart
+from verify.verdict import Status
+
+__all__ = ["Outcome", "Start", "run_experiment"]
+
+# Starts a pair of engines afresh: ("v1", "v1_repeat") or ("v1", "v2"), and the restart's number.
+Start = Callable[[tuple[str, str], int], AbstractContextManager[Measure]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment gave.
+
+    Attributes:
+        design: how it was laid out.
+        judged: a limit each.
+        samples: v1 and v2.
+        control: v1 and v1 again; None where v1 cannot be run.
+    """
+
+    design: Design
+    judged: tuple[Judged, ...]
+    samples: Samples
+    control: Samples | None
+
+
+def run_experiment(
+    start: Start, budgets: Sequence[Budget], design: Design, *, control: bool = True
+) -> Outcome:
+    """Measure and judge.
+
+    Args:
+        start: starts engines.
+        budgets: the limits.
+        design: how long.
+        control: measure v1 against itself first.
+    """
+    same = None
+    if control:
+        same = Samples()
+        _more(same, start, ("v1", "v1_repeat"), design.restarts, design.blocks)
+    samples = Samples()
+    judged: list[Judged] = []
+    for restarts in design.looks:
+        _more(samples, start, ("v1", "v2"), restarts, design.blocks)
+        judged = judge(budgets, samples, same, design.confidence)
+        if not any(j.check.status is Status.INCONCLUSIVE for j in judged):
+            break
+    return Outcome(design, tuple(judged), samples, same)
+
+
+def _more(
+    samples: Samples, start: Start, pair: tuple[str, str], restarts: int, blocks: int
+) -> None:
+    while len(samples.restarts) < restarts:
+        with start(pair, len(samples.restarts)) as measure:
+            samples.restarts.append(measure_restart(measure, blocks))
