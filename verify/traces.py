@@ -1,8 +1,8 @@
 """Recorded v1 training: where it started, what it was fed, and what came of it, step by step.
 
-Two layouts are read. A folder with ``case.json`` says the loop there. A folder of a production model
-has ``training_trace.t7`` (or ``NAME_training_trace.t7``) beside the config, the model, its initial
-network and the DataRecords of the first batches.
+Two layouts are read. A folder with ``case.json`` says the loop there. A folder of a production
+model has ``training_trace.t7`` (or ``NAME_training_trace.t7``) beside the config, the model, its
+initial network and the DataRecords of the first batches.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from verify.report.text import number
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from verify.report.tree import Histogram, Scatter
+    from verify.report.tree import Curves, Histogram, Scatter
 
 WIDTH, HEIGHT = 720, 280
 _SIDE, _RIGHT, _TOP, _FOOT = 64, 16, 22, 46
@@ -133,6 +133,42 @@ def scatter(block: Scatter) -> str:
     )
     parts = _axes(x, y, block.x_label, block.y_label)
     return _svg(label, [*parts, *([line] if block.diagonal else []), *dots])
+
+
+def curves(block: Curves) -> str:
+    """Draw lines over a logarithmic axis.
+
+    Args:
+        block: The lines.
+
+    Returns:
+        An SVG element, or a sentence when there is nothing to draw.
+    """
+    drawn = [
+        [(x, y) for x, y in curve.points if math.isfinite(x) and math.isfinite(y) and y > 0]
+        for curve in block.curves
+    ]
+    points = [point for line in drawn for point in line]
+    if not points:
+        return "<p>Zero everywhere.</p>"
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    x = _Axis(min(xs), max(xs), _SIDE, WIDTH - _RIGHT)
+    y = _Axis(min(ys) / 2, max(ys) * 2, HEIGHT - _FOOT, _TOP, logarithmic=True)
+    lines = [
+        f'<polyline class="line l{index % 3}" points="'
+        + " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
+        + f'"><title>{escape(curve.name)}</title></polyline>'
+        for index, (curve, line) in enumerate(zip(block.curves, drawn, strict=True))
+        if line
+    ]
+    marks = [
+        line
+        for place, (name, value) in enumerate(block.marks.items())
+        for line in _mark(x, name, value, place)
+    ]
+    names = ", ".join(curve.name for curve in block.curves)
+    label = f"{block.title}. {block.y_label} over {block.x_label}: {names}"
+    return _svg(label, [*_axes(x, y, block.x_label, block.y_label), *lines, *marks])
 
 
 def _padded(values: list[float]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from verify.report.text import column_is_numeric, heading, number
-from verify.report.tree import Facts, Findings, Histogram, Layers, Scatter, Table
+from verify.report.tree import Curves, Facts, Findings, Histogram, Layers, Scatter, Table
 from verify.verdict import Status
 
 if TYPE_CHECKING:
@@ -99,6 +99,9 @@ def _block(block: Block) -> RenderableType:
             return _titled(block.title, _findings(block))
         case Histogram():
             return _titled(block.title, _sparklines(block))
+        case Curves():
+            names = ", ".join(curve.name for curve in block.curves)
+            return Text(f"{block.title}: {names}; drawn in report.html")
         case Scatter():
             bad = sum(point.bad for point in block.points)
             return Text(f"{block.title}: {len(block.points)} points, {bad} beyond the tolerance")

@@ -49,6 +49,7 @@ def _page() -> tuple[Environment, Markup]:
         "share_of": _share_of,
         # the SVG functions escape what they write
         "histogram_svg": lambda block: Markup(svg.histogram(block)),  # noqa: S704 - escaped there
+        "curves_svg": lambda block: Markup(svg.curves(block)),  # noqa: S704 - escaped there
         "scatter_svg": lambda block: Markup(svg.scatter(block)),  # noqa: S704 - escaped there
     }
     css = (_HERE / "style.css").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from verify.report.tree import Facts, Findings, Histogram, Layers, Scatter, Table
+from verify.report.tree import Curves, Facts, Findings, Histogram, Layers, Scatter, Table
 
 if TYPE_CHECKING:
     from verify.report.tree import Report
@@ -27,6 +27,7 @@ KINDS: dict[type, str] = {
     Findings: "findings",
     Histogram: "histogram",
     Scatter: "scatter",
+    Curves: "curves",
     Layers: "layers",
 }
 

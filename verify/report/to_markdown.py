@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from verify.report.text import column_is_numeric, heading, number
-from verify.report.tree import Facts, Findings, Histogram, Layers, Scatter, Table
+from verify.report.tree import Curves, Facts, Findings, Histogram, Layers, Scatter, Table
 from verify.verdict import Status
 
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ def _block(block: Block) -> str:
         case Scatter():
             bad = sum(point.bad for point in block.points)
             body = f"{len(block.points)} points drawn, {bad} beyond the tolerance."
+        case Curves():
+            body = _rows(
+                ("", f"last {block.x_label}", block.y_label),
+                [(c.name, *(number(v) for v in c.points[-1])) for c in block.curves if c.points],
+                numeric=(1, 2),
+            )
         case Layers():
             body = _rows(
                 ("", "layer", "kind", "cumulative", "local", "note"),

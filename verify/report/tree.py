@@ -131,6 +131,25 @@ class Scatter:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """A line through (x, y) points; y of 0 or below has no place on a logarithmic axis."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Lines over one axis, such as drift over steps; `marks` are labelled places on it."""
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: tuple[Curve, ...]
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """How far one layer is off, as ratios to the noise floor; None where it was not measured."""
 
@@ -151,7 +170,7 @@ class Layers:
     title: str = "Layers"
 
 
-Block = Facts | Table | Findings | Histogram | Scatter | Layers
+Block = Facts | Table | Findings | Histogram | Scatter | Curves | Layers
 
 
 @dataclass(frozen=True, slots=True)
