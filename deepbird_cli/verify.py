@@ -102,3 +102,35 @@ def golden(
         write_atomically(json_file, text)
     typer.echo(text if str(json_file) == "-" else "\n".join(summary(run)))
     raise typer.Exit(0 if run.passed else 1)
+
+
+@app.command("self-test")
+def self_test(
+    folder: Annotated[Path, typer.Argument(help="A golden folder.")] = Path("golden"),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for every result as JSON; - prints it.")
+    ] = None,
+    fault: Annotated[str, typer.Option(help="Plant only faults whose name has this in it.")] = "",
+    places: Annotated[int, typer.Option(min=1, help="Plant each in at most so many models.")] = 3,
+) -> None:
+    """Plant known faults into converted models: is each found, and in the right module?
+
+    Exit code 0: every fault was found in the module that has it, and no unharmed model gave an
+    alarm; else 1.
+    """
+    quiet_tensorflow()
+    from verify.faults import FAULTS
+    from verify.report.write import write_atomically
+    from verify.selftest import self_test as run
+
+    chosen = [entry for entry in FAULTS if fault in entry.name]
+    if not chosen:
+        names = ", ".join(entry.name for entry in FAULTS)
+        raise typer.BadParameter(f"no fault has {fault!r} in its name; the faults are: {names}")
+    counter = Counter("planting", sys.stderr.isatty())
+    result = run(folder, faults=chosen, places=places, progress=counter)
+    text = json.dumps(result.to_json(), indent=1, ensure_ascii=False) + "\n"
+    if json_file is not None and str(json_file) != "-":
+        write_atomically(json_file, text)
+    typer.echo(text if str(json_file) == "-" else "\n".join(result.lines()))
+    raise typer.Exit(0 if result.passed else 1)

@@ -1,30 +1,39 @@
-"""Which layer is the first that is not the same.
+"""Which layer is the first that is not the same, and what is probably wrong with it.
 
-Two runs of the same requests: v1's tree in the oracle, in float32 and float64, and v2's layers. A
+Two runs of the same inputs: v1's tree in the oracle, in float32 and float64, and v2's layers. A
 layer's *cumulative* error is that of v2's own run; its *local* error is what v2's layer makes of
 v1's input, so that an early fault does not smear over everything behind it. Both are ratios to
 the error that v1's float32 itself has (against float64), with a floor.
+
+A container is looked at where the layers in it are v1's and what comes out is not: then they are
+put together in another way. At last a training step of every batch normalization is compared, for
+its momentum shows nowhere else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from migrate.graph import Module, module_path, walk
+from verify.hints import Evidence, Hint, explain, explain_step
+from verify.measure import floor_of, ratio_of
+from verify.oracle import Oracle
 from verify.report.tree import Layer, Layers
 from verify.verdict import Status
 
-__all__ = ["LIMIT", "Fault", "Located", "locate"]
+__all__ = ["LIMIT", "Candidate", "Fault", "Located", "locate"]
 
 Array = np.ndarray[Any, Any]
 
 # Honest layers stay below a few times the noise floor (measured: 3.9); faults reach hundreds.
 LIMIT = 32.0
-# Relative to the largest value of the layer's output.
-FLOOR = 2.0**-22
+
+# Layers that draw random numbers in evaluation mode, too: TensorFlow's are not Torch's.
+RANDOM = frozenset({"nn.SpatialFractionalMaxPooling", "nn.VolumetricFractionalMaxPooling"})
 
 
 class Reference(Protocol):
@@ -40,11 +49,21 @@ class Candidate(Protocol):
     """The v2 side."""
 
     @property
-    def seams(self) -> Any:
+    def torch_layout(self) -> bool:
+        """Whether parameters come in Torch's layout."""
+
+    @property
+    def seams(self) -> Mapping[str, Any]:
         """Path of a module → where it is in the model."""
 
     def run(self, takes: Any, gives: Any, value: Any) -> Any:
         """What the part from spot to spot makes of a value."""
+
+    def run_all(self, takes: Any, gives: Any, value: Any) -> dict[str, Any]:
+        """The same for several outputs by name."""
+
+    def train_step(self, takes: Any, gives: Any, value: Any) -> tuple[Any, dict[str, Array]]:
+        """Output in training mode, and the tensors after it."""
 
     def parameters(self) -> dict[str, Array]:
         """Torch path of every tensor → its values in the model."""
@@ -58,11 +77,13 @@ class Fault:
         path: of the module.
         kind: its class.
         cause: what is probably wrong.
+        hint: the kind of cause, one of :data:`verify.hints.KINDS`.
     """
 
     path: str
     kind: str
     cause: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,31 +100,135 @@ def locate(v1: Reference, v2: Candidate, inputs: Any) -> Located:
     Args:
         v1: the model as the oracle runs it.
         v2: the converted model.
-        inputs: a batch that both take.
+        inputs: a batch that both take, in Torch's form.
     """
-    ours = v1.intermediates(inputs)
-    exact = v1.intermediates(inputs, np.float64)
-    seams = v2.seams
-    kinds = {m.path: m for m in walk(v1.module)}
-    layers, fault = [], None
-    for path, (given, answer) in ours.items():
-        module = kinds[module_path(path)]
-        if module.children or path not in seams:
-            continue
-        floor = _floor(answer, exact[path][1])
-        seam = seams[path]
-        local = _ratio(answer, _attempt(v2, seam.takes, seam.gives, given), floor)
-        root_takes = seams[v1.module.path].takes
-        cumulative = _ratio(answer, _attempt(v2, root_takes, seam.gives, inputs), floor)
-        bad = local is None or local > LIMIT
+    return _Search(v1, v2, inputs).run()
+
+
+class _Search:
+    """One comparison: what both sides gave, and what was found so far."""
+
+    def __init__(self, v1: Reference, v2: Candidate, inputs: Any) -> None:
+        self.v1, self.v2 = v1, v2
+        self.ours = v1.intermediates(inputs)
+        self.exact = v1.intermediates(inputs, np.float64)
+        self.seams = {path: v2.seams[path] for path in self.ours if path in v2.seams}
+        self.modules = {m.path: m for m in walk(v1.module)}
+        self.tensors = v2.parameters()
+        self.reached = self._cumulative(inputs)
+        self.layers: list[Layer] = []
+        self.fault: Fault | None = None
+        # not in v2's model: if what they feed is there and differs, that is the fault
+        self.absent: list[str] = []
+
+    def run(self) -> Located:
+        for path in self.seams:
+            if self._inner(path):
+                if self.fault is None and self._differs(path):
+                    self._compare(path)
+            else:
+                self._compare(path)
+        if self.fault is None and self.absent:
+            module = self.modules[module_path(self.absent[0])]
+            text = "it takes no part in what v2 computes, and cannot be run alone"
+            self._found(self.absent[0], module, Hint("computation", text))
+        if self.fault is None:
+            self._compare_steps()
+        return Located(Layers(tuple(self.layers), LIMIT), self.fault)
+
+    def _cumulative(self, inputs: Any) -> dict[str, Any]:
+        """What every module of v2 gave in v2's own run."""
+        root = v.takes if (v := self.seams.get(self.v1.module.path)) else None
+        gives = {path: seam.gives for path, seam in self.seams.items()}
+        try:
+            return self.v2.run_all(root, gives, inputs)
+        except Exception:  # noqa: BLE001 - one layer spoils the run of all: take them one by one
+            return {p: _attempt(self.v2, root, spots, inputs) for p, spots in gives.items()}
+
+    def _inner(self, path: str) -> bool:
+        """Whether modules in it are compared."""
+        module = self.modules[module_path(path)]
+        inside = [m.path for child in module.children for m in walk(child)]
+        return any(name in self.seams for name in inside)
+
+    def _floor(self, path: str) -> float:
+        return floor_of(self.ours[path][1], self.exact[path][1])
+
+    def _differs(self, path: str) -> bool:
+        ratio = ratio_of(self.ours[path][1], self.reached.get(path), self._floor(path))
+        return ratio is None or ratio > LIMIT
+
+    def _compare(self, path: str) -> None:
+        module = self.modules[module_path(path)]
+        if module.class_name in RANDOM:
+            note = "draws random numbers: not compared"
+            self.layers.append(Layer(path, module.source_class, None, None, Status.PASS, note))
+            return
+        (given, answer), seam, floor = self.ours[path], self.seams[path], self._floor(path)
+        got = _attempt(self.v2, seam.takes, seam.gives, given)
+        local = ratio_of(answer, got, floor)
+        cumulative = ratio_of(answer, self.reached.get(path), floor)
+        decisive = local if local is not None else cumulative
         note = "cannot be run alone" if local is None else ""
-        if bad and local is None and cumulative is not None:
-            bad = cumulative > LIMIT
-        status = Status.FAIL if bad else Status.PASS
-        layers.append(Layer(path, module.source_class, cumulative, local, status, note))
-        if bad and fault is None:
-            fault = Fault(path, module.source_class, cause(module, v2.parameters()))
-    return Located(Layers(tuple(layers), LIMIT), fault)
+        if decisive is None:
+            self.absent.append(path)
+        bad = decisive is not None and decisive > LIMIT
+        status = Status.FAIL if bad or decisive is None else Status.PASS
+        self.layers.append(Layer(path, module.source_class, cumulative, local, status, note))
+        if bad and self.fault is None:
+            evidence = self._evidence(module, given, answer, got, floor)
+            self._found(path, module, explain(evidence))
+
+    def _evidence(
+        self, module: Module, given: Any, answer: Any, got: Any, floor: float
+    ) -> Evidence:
+        found = {name: self._tensor(module, name) for name in module.tensors}
+        tensors = {name: values for name, values in found.items() if values is not None}
+        limit = LIMIT * floor
+        return Evidence(module, given, answer, got, tensors, limit, self.v2.torch_layout)
+
+    def _tensor(self, module: Module, name: str) -> Array | None:
+        """v2's values; of the only layer inside that has such a tensor, if v2 made several."""
+        prefix = f"{module.path}." if module.path else ""
+        if prefix + name in self.tensors:
+            return self.tensors[prefix + name]
+        inside = [p for p in self.tensors if p.startswith(prefix) and p.endswith(f".{name}")]
+        return self.tensors[inside[0]] if len(inside) == 1 else None
+
+    def _found(self, path: str, module: Module, hint: Hint) -> None:
+        self.fault = Fault(path, module.source_class, hint.text, hint.kind)
+
+    def _compare_steps(self) -> None:
+        """A training forward of every module with running statistics, from v1's own input."""
+        for path, seam in self.seams.items():
+            module = self.modules[module_path(path)]
+            if "running_mean" not in module.tensors or "#" in path or self.fault is not None:
+                continue
+            given = self.ours[path][0]
+            ours, exact = _stepped(module, given), _stepped(module, given, np.float64)
+            output, after = self.v2.train_step(seam.takes, seam.gives, given)
+            prefix = f"{module.path}." if module.path else ""
+            names = ("running_mean", "running_var")
+            got = {"output": output, **{n: after.get(prefix + n) for n in names}}
+            ratios = {
+                name: ratio_of(ours[name], got[name], floor_of(ours[name], exact[name]))
+                for name in ours
+                if got[name] is not None
+            }
+            worst = max((r for r in ratios.values() if r is not None), default=0.0)
+            status = Status.FAIL if worst > LIMIT else Status.PASS
+            row = Layer(path, module.source_class, None, worst, status, "a step of training")
+            self.layers.append(row)
+            if status is Status.FAIL:
+                self._found(path, module, explain_step(module, ours, got))
+
+
+def _stepped(module: Module, given: Any, dtype: Any = None) -> dict[str, Array]:
+    """Output and running statistics of a training forward of one module."""
+    oracle = Oracle(module, training=True, dtype=dtype)
+    output = oracle.forward(given)
+    statistics = {name: getattr(oracle.op, name) for name in ("running_mean", "running_var")}
+    return {"output": output, **statistics}
 
 
 def _attempt(v2: Candidate, takes: Any, gives: Any, value: Any) -> Any:
@@ -111,71 +236,3 @@ def _attempt(v2: Candidate, takes: Any, gives: Any, value: Any) -> Any:
         return v2.run(takes, gives, value)
     except Exception:  # noqa: BLE001 - a layer that cannot be run is a finding, not a crash
         return None
-
-
-def cause(module: Module, parameters: dict[str, Array]) -> str:
-    """What is probably wrong with a layer, from its tensors in both models."""
-    findings = []
-    for name in module.tensors:
-        path = f"{module.path}.{name}".lstrip(".")
-        if path not in parameters:
-            continue
-        ours, theirs = module.array(name), parameters[path]
-        if module.class_name == "modules.DiscretizerLayer":  # v2 keeps the rows sorted by feature
-            ours = ours[np.argsort(module.array("featureIds"), kind="stable")]
-        finding = _tensor_cause(name, ours, theirs)
-        if finding:
-            findings.append(finding)
-    return "; ".join(findings) or "its tensors are v1's: the computation itself differs"
-
-
-def _tensor_cause(name: str, ours: Array, theirs: Array) -> str:
-    """How a tensor differs from v1's, whatever the layout in the model."""
-    same_shape = ours.shape == theirs.shape
-    if same_shape and np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f"):
-        return ""
-    flipped = ours.ndim == 2 and ours.T.shape == theirs.shape
-    if flipped and np.array_equal(ours.T, theirs):
-        return ""
-    if np.array_equal(np.sort(ours, axis=None), np.sort(theirs, axis=None)):
-        return f"{name}: v1's values in another order" if same_shape or flipped else ""
-    if same_shape or flipped:
-        aligned = theirs if same_shape else theirs.T
-        off = np.argwhere(aligned != ours)
-        first = ", ".join(str(int(i)) for i in off[0])
-        return f"{name}: {len(off)} of {ours.size} values are not v1's, first at [{first}]"
-    return f"{name}: shape {theirs.shape} cannot hold v1's {ours.shape}"
-
-
-def _floor(answer: Any, exact: Any) -> float:
-    """The error of v1's own float32 in this layer, and never less than a few ULP of its scale."""
-    errors, scales = [0.0], [0.0]
-    for a, e in zip(_arrays(answer), _arrays(exact), strict=True):
-        if a.size and a.dtype.kind == "f":
-            errors.append(float(np.nanmax(np.abs(a.astype(np.float64) - e))))
-            scales.append(float(np.nanmax(np.abs(a))))
-    return max(*errors, FLOOR * max(scales), float(np.finfo(np.float32).tiny))
-
-
-def _ratio(answer: Any, got: Any, floor: float) -> float | None:
-    if got is None:
-        return None
-    reference, values = _arrays(answer), _arrays(got)
-    if [a.shape for a in reference] != [v.shape for v in values]:
-        return float("inf")
-    worst = 0.0
-    for a, v in zip(reference, values, strict=True):
-        if not a.size:
-            continue
-        difference = np.abs(a.astype(np.float64) - v.astype(np.float64))
-        difference = np.where(np.isnan(a) & np.isnan(v), 0.0, difference)
-        worst = max(worst, float(np.nan_to_num(difference, nan=np.inf).max()))
-    return worst / floor
-
-
-def _arrays(value: Any) -> list[Array]:
-    if isinstance(value, list | tuple):
-        return [array for entry in value for array in _arrays(entry)]
-    if hasattr(value, "row_splits"):
-        return [np.asarray(c) for c in (value.row, value.key, value.value)]
-    return [np.asarray(value)]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from deepbird_v2.export import RAGGED, RecordModel, load_keras
+from deepbird_v2.export import RecordModel, load_keras
 from deepbird_v2.folder import FolderError, altered, read_manifest
 from migrate import inputs
 from migrate.export import CONVERSION
 from migrate.feed import feed, to_numpy
-from migrate.taps import Seam, Spot, resolve
+from migrate.taps import Seam
+from verify.engines.parts import Parts
 
 __all__ = ["TensorFlowEngine"]
 
@@ -38,6 +38,8 @@ class TensorFlowEngine:
     Raises:
         FolderError: the folder holds no model.
     """
+
+    torch_layout = False
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -66,7 +68,7 @@ class TensorFlowEngine:
         fed = feed(inputs.from_json(self.conversion["inputs"]), value)
         return to_numpy(self.model(fed, training=False))
 
-    @property
+    @cached_property
     def seams(self) -> dict[str, Seam]:
         """Path of a Torch module → where it is in the model."""
         return {
@@ -84,9 +86,26 @@ class TensorFlowEngine:
         Returns:
             The output in Torch's layout; sparse tensors as (row, key, value) columns.
         """
-        entry = resolve(self.model, takes)
-        part = keras.Model(entry, resolve(self.model, gives))
-        return _torch_form(gives, part(_keras_form(takes, entry, value), training=False))
+        return self._parts.run(takes, gives, value)
+
+    def run_all(self, takes: Any, gives: Any, value: Any) -> dict[str, Any]:
+        """As :meth:`run` for several outputs, name → spots, of one run."""
+        return self._parts.run_all(takes, gives, value)
+
+    def train_step(self, takes: Any, gives: Any, value: Any) -> tuple[Any, dict[str, Array]]:
+        """The output in training mode and the tensors as that forward leaves them."""
+        before = [np.asarray(variable) for variable in self.model.variables]
+        try:
+            return self._parts.run(takes, gives, value, training=True), self.parameters()
+        finally:
+            for variable, values in zip(self.model.variables, before, strict=True):
+                variable.assign(values)
+
+    @cached_property
+    def _parts(self) -> Parts:
+        plan = self.conversion.get("inputs")
+        root = self.seams[""].takes if "" in self.seams else []
+        return Parts(self.model, inputs.from_json(plan) if plan else None, root)
 
     def parameters(self) -> dict[str, Array]:
         """Torch path of every tensor → the variable's values as they are in the model."""
@@ -96,30 +115,3 @@ class TensorFlowEngine:
             for t in self.conversion.get("tensors", ())
             if t["variable"] in variables
         }
-
-
-def _keras_form(spot: Any, tensor: Any, value: Any) -> Any:
-    if isinstance(spot, list):
-        return [_keras_form(s, t, v) for s, t, v in zip(spot, tensor, value, strict=False)]
-    if isinstance(spot, dict):  # decoded records
-        return {
-            name: tf.RaggedTensor.from_row_splits(
-                tf.constant(getattr(value, name), RAGGED[name]), value.row_splits, validate=False
-            )
-            for name in spot
-        }
-    if getattr(tensor, "sparse", False):
-        indices = np.stack([value.row, value.key], axis=1)
-        shape = (len(value), tensor.shape[1])
-        return tf.SparseTensor(indices, value.value.astype(tensor.dtype), shape)
-    return tf.constant(np.ascontiguousarray(spot.from_torch(value), dtype=tensor.dtype))
-
-
-def _torch_form(spot: Any, value: Any) -> Any:
-    if isinstance(spot, list):
-        return [_torch_form(s, v) for s, v in zip(spot, value, strict=True)]
-    if isinstance(value, tf.SparseTensor):
-        columns = (value.indices[:, 0], value.indices[:, 1], value.values)
-        return [np.asarray(column) for column in columns]
-    assert isinstance(spot, Spot)  # noqa: S101 - a list was dealt with above
-    return spot.to_torch(np.asarray(value))
