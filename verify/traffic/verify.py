@@ -116,7 +116,7 @@ def verify_traffic(
         report,
         title=f"Traffic of {getattr(candidate, 'name', v2_name)}",
         roles={"v1": str(v1), "v2": v2_name} | ({"v1_repeat": str(v1_repeat)} if v1_repeat else {}),
-        sections=(*extra, *report.sections),
+        sections=_in_reading_order(*report.sections, *extra),
         provenance={
             **report.provenance,
             "requests": f"{requests} ({replayed.requests:,} records)",
@@ -125,6 +125,26 @@ def verify_traffic(
         },
         command=command,
     )
+
+
+# Sections in the order in which a reader asks; others (columns: scatter, errors) come first.
+_LAST = (
+    "Layers",
+    "Worst requests",
+    "Order within requests",
+    "Slices",
+    "Quality",
+    "Noise",
+    "Replay",
+)
+
+
+def _in_reading_order(*found: Section) -> tuple[Section, ...]:
+    def place(section: Section) -> int:
+        starts = (i for i, title in enumerate(_LAST) if section.title.startswith(title))
+        return next(starts, -1)
+
+    return tuple(sorted(found, key=place))
 
 
 def _candidate(v2: str | Path | Candidate) -> tuple[Candidate, str]:
