@@ -16,7 +16,7 @@ __all__ = ["core"]
 @cache
 def _module() -> ModuleType | None:
     try:
-        return import_module("deepbird_v2.discretizers._native")
+        return import_module("deepbird_v2.discretizers._discretizers")
     except ImportError:
         return None
 
