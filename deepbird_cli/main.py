@@ -6,7 +6,17 @@ import sys
 
 import typer
 
-from deepbird_cli import codegen, convert, diff, discretizer, inspect, predict, verify
+from deepbird_cli import (
+    codegen,
+    convert,
+    diff,
+    discretizer,
+    inspect,
+    predict,
+    train,
+    verify,
+    verify_training,
+)
 from deepbird_cli.failure import EXIT_INTERNAL_ERROR, EXIT_USAGE, explain
 
 __all__ = ["app", "main"]
@@ -29,6 +39,9 @@ app.command("codegen")(codegen.codegen)
 app.command("predict")(predict.predict)
 app.command("diff")(diff.diff)
 app.add_typer(discretizer.app, name="discretizer")
+app.command("train")(train.train)
+verify.app.command("training")(verify_training.training)
+verify.app.command("gradients")(verify_training.gradients)
 app.add_typer(verify.app, name="verify")
 
 

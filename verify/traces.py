@@ -20,6 +20,7 @@ from migrate import t7
 from migrate.flat import FlatLayout
 from migrate.graph import Module, build, parameters
 from migrate.t7.objects import Table, TorchObject
+from verify.seeded import criterion_of
 
 __all__ = ["Trace", "TraceError", "load_traces"]
 
@@ -174,15 +175,13 @@ def _steps(value: Any) -> dict[int | str, Array]:
 
 def _production(root: Path, prefix: str) -> Trace:
     import legacy_yaml
-    from migrate.from_yaml import feature_config
-    from migrate.records import _names, attach_splits, sidecar
+    from migrate.records import attach_splits, find_features
 
     yaml = _config_of(root, prefix.rstrip("_"))
     config = legacy_yaml.load(yaml)
     if config.optimization is None or config.criterion is None:
         raise TraceError(f"{yaml}: says no optimization or no criterion")
-    beside = sidecar(yaml)
-    features = feature_config(config, _names(beside) if beside else None)
+    features = find_features(yaml)
     recorded = migrate.load_t7(root / f"{prefix}training_trace.t7")
     losses = np.asarray(recorded["loss"], np.float64)
     size = config.optimization.batch_size or 1
@@ -194,7 +193,7 @@ def _production(root: Path, prefix: str) -> Trace:
         Trace(
             name=yaml.stem,
             module=attach_splits(module, features),
-            criterion=_criterion(config.criterion),
+            criterion=criterion_of(config.criterion),
             batches=_record_batches(data, features, size, len(losses)),
             steps=len(losses),
             method=config.optimization.method,
@@ -235,11 +234,6 @@ def _only(root: Path, pattern: str) -> Path:
 def _joined(discretizer: TorchObject, network: TorchObject) -> TorchObject:
     layers = [discretizer, *network["modules"].sequence()]
     return TorchObject("nn.Sequential", 1, Table({"modules": Table(enumerate(layers, 1))}))
-
-
-def _criterion(config: Any) -> Module:
-    fields = Table({"sizeAverage": config.size_average})
-    return build(TorchObject(f"nn.{config.type}", 1, fields))
 
 
 def _record_batches(data: Path, features: Any, size: int, count: int) -> list[tuple[Any, Array]]:

@@ -1,8 +1,9 @@
 """``verify training``: does v2 learn what v1 learnt, step by step?
 
-A recorded v1 run is repeated twice, by the oracle and by the converted model in TensorFlow. What may
-differ is what rounding alone makes of v1's own run: the oracle repeats it with every number of every
-step moved by at most one unit in the last place, and the spread of those runs is the envelope.
+A recorded v1 run is repeated twice, by the oracle and by the converted model in TensorFlow. What
+may differ is what rounding alone makes of v1's own run: the oracle repeats it with parameters and
+gradients of every step moved by at most one unit in the last place, and the spread of those runs is
+the envelope.
 """
 
 from __future__ import annotations
@@ -95,11 +96,10 @@ def compare_training(trace: Trace) -> Comparison:
             recorded = trace.params[step]
             result.v1_oracle.append(Record.of(step, layout, recorded, oracle.x, allowed))
             result.v1_v2.append(Record.of(step, layout, recorded, x, allowed))
-    result.ends = [
-        Record(trace.steps, *zip(*rows, strict=True))
-        for rows in [_ends(trace, oracle, runs, v2)]
-        if rows
-    ]
+    ends = _ends(trace, oracle, runs, v2)
+    if ends:
+        errors, limits, names = zip(*ends, strict=True)
+        result.ends = [Record(trace.steps, errors, limits, names)]
     return result
 
 
@@ -274,11 +274,8 @@ def _pairs(result: Comparison) -> list[tuple[str, list[Record]]]:
 
 def _row(record: Record, pair: str) -> tuple[str | int | float, ...]:
     """The item that is furthest out, or nearest to it."""
-
-    def ratio(i: int) -> float:
-        return record.error[i] / (record.allowed[i] or np.finfo(np.float64).tiny)
-
-    worst = max(range(len(record.error)), key=ratio)
+    ratios = record.ratios()
+    worst = ratios.index(max(ratios))
     return pair, record.step, record.names[worst], record.error[worst], record.allowed[worst]
 
 

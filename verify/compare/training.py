@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -94,8 +94,17 @@ class Record:
     allowed: Sequence[float]
     names: Sequence[str]
 
+    def ratios(self) -> list[float]:
+        """Each error as a multiple of what is allowed."""
+        tiny = float(np.finfo(np.float64).tiny)
+        return [
+            error / max(limit, tiny) for error, limit in zip(self.error, self.allowed, strict=True)
+        ]
+
     @classmethod
-    def of(cls, step: int, layout: FlatLayout, a: Array, b: Array, allowed: Sequence[float]) -> Any:
+    def of(
+        cls, step: int, layout: FlatLayout, a: Array, b: Array, allowed: Sequence[float]
+    ) -> Self:
         """The record of two flat vectors."""
         pairs = zip(layout.split(a), layout.split(b), strict=True)
         return cls(step, [drift(x, y) for x, y in pairs], allowed, layout.paths)
@@ -123,10 +132,7 @@ class Leak:
 def first_leak(records: Iterable[Record]) -> Leak | None:
     """The first step beyond the envelope, and its worst item; None if there is none."""
     for record in records:
-        ratios = [
-            e / a if a else float("inf") * (e > 0) if e else 0.0
-            for e, a in zip(record.error, record.allowed, strict=True)
-        ]
+        ratios = record.ratios()
         out = [i for i, ratio in enumerate(ratios) if ratio > 1]
         if out:
             worst = max(out, key=lambda i: ratios[i])

@@ -32,6 +32,8 @@ class V2Training:
         example = None if trace.features is not None else inputs
         self.converted = convert(trace.module, example, features=trace.features)
         self.criterion = _criterion(trace, self.converted, inputs, target)
+        plan = self.criterion.plan
+        self._targets = plan[1:] if isinstance(plan, list) else []  # none for a nil target
         self.trainable = Trainable(self.converted)
         self._layout: FlatLayout = trace.layout
         self.method, config = trace.method, dict(trace.config)
@@ -56,7 +58,7 @@ class V2Training:
 
     def step(self, inputs: Any, target: Any) -> list[float]:
         """Train on one batch in Torch's form; losses as Torch's method gives them."""
-        targets = feed(self.criterion.plan[1:], [target][: len(self.criterion.plan) - 1])
+        targets = feed(self._targets, [target][: len(self._targets)])
         return [float(x) for x in self.trainer.step(feed(self.converted.plan, inputs), targets)]
 
     @property
