@@ -13,11 +13,13 @@ import typer
 from deepbird_cli.outcome import finish
 from deepbird_cli.progress import Counter, step
 from deepbird_cli.quiet import quiet_tensorflow
+from deepbird_cli.verify_latency import latency
 from deepbird_cli.verify_traffic import traffic
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Is v2 the same as v1?", no_args_is_help=True, rich_markup_mode=None)
+app.command()(latency)
 app.command()(traffic)
 
 
@@ -134,3 +136,36 @@ def self_test(
         write_atomically(json_file, text)
     typer.echo(text if str(json_file) == "-" else "\n".join(result.lines()))
     raise typer.Exit(0 if result.passed else 1)
+
+
+@app.command()
+def coverage(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page (Markdown).")] = Path(
+        "docs/coverage.md"
+    ),
+    golden_folder: Annotated[Path, typer.Option("--golden", help="The golden folder.")] = Path(
+        "golden"
+    ),
+    run: Annotated[
+        Path | None,
+        typer.Option("--from", help="JSON of `verify golden`; default: the extract of the last."),
+    ] = None,
+) -> None:
+    """Write the coverage page, and beside it the extract of the golden run it was made from."""
+    quiet_tensorflow()
+    from verify import coverage as pages
+    from verify.report.write import write_atomically
+
+    kept = output.with_suffix(".json")
+    results = pages.load(run or kept)
+    old = pages.stale(golden_folder, results)
+    if old:
+        raise ValueError(
+            f"{run or kept}: {old[0]}"
+            + (f", and {len(old) - 1} more" if len(old) > 1 else "")
+            + "; run: deepbird verify golden GOLDEN --json FILE, and give it with --from FILE"
+        )
+    text = pages.page(pages.rows(golden_folder), results)
+    write_atomically(kept, pages.to_text(results))
+    write_atomically(output, text)
+    typer.echo(f"{output}: {len(results['cases'])} cases")

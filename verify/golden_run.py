@@ -16,7 +16,7 @@ from typing import Any
 
 from verify.golden import Case, CaseResult, CheckResult, GoldenPolicy, discover, run_case
 
-__all__ = ["SCHEMA", "GoldenRun", "run_golden"]
+__all__ = ["SCHEMA", "GoldenRun", "run_golden", "run_released"]
 
 SCHEMA = "deepbird.golden"
 VERSION = 1
@@ -169,10 +169,15 @@ def _here(cases: Iterable[Case], policy: GoldenPolicy, only: str) -> Iterator[Ca
 
 
 def _run(folder: Path, policy: GoldenPolicy, only: str) -> CaseResult:
+    return run_released(Case(folder), policy, only)
+
+
+def run_released(case: Case, policy: GoldenPolicy, only: str = "") -> CaseResult:
+    """As :func:`verify.golden.run_case`, and the models of the case are let go."""
     try:
-        return run_case(Case(folder), policy, only)
+        return run_case(case, policy, only)
     finally:
-        if "keras" in sys.modules:  # let go of the case's models
+        if "keras" in sys.modules:
             from verify.engines.round_trip import release
 
             release()
