@@ -17,8 +17,7 @@ def content(batch):
     """A name for every row: what it holds."""
     splits = batch.row_splits
     return [
-        (batch.key[a:b].tobytes(), batch.value[a:b].tobytes())
-        for a, b in pairwise(splits.tolist())
+        (batch.key[a:b].tobytes(), batch.value[a:b].tobytes()) for a, b in pairwise(splits.tolist())
     ]
 
 
