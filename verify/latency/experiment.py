@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from verify.latency.budget import Budget
+from verify.latency.budget import Budget, default_budgets
 from verify.latency.judge import Design, Judged, judge
 from verify.latency.samples import Measure, Samples, measure_restart
 from verify.verdict import Status
@@ -35,13 +35,13 @@ class Outcome:
 
 
 def run_experiment(
-    start: Start, budgets: Sequence[Budget], design: Design, *, control: bool = True
+    start: Start, budgets: Sequence[Budget] | None, design: Design, *, control: bool = True
 ) -> Outcome:
     """Measure and judge.
 
     Args:
         start: starts engines.
-        budgets: the limits.
+        budgets: the limits; None for the default ones.
         design: how long.
         control: measure v1 against itself first.
     """
@@ -53,7 +53,8 @@ def run_experiment(
     judged: list[Judged] = []
     for restarts in design.looks:
         _more(samples, start, ("v1", "v2"), restarts, design.blocks)
-        judged = judge(budgets, samples, same, design.confidence)
+        limits = default_budgets(samples.metrics) if budgets is None else budgets
+        judged = judge(limits, samples, same, design.confidence)
         if not any(j.check.status is Status.INCONCLUSIVE for j in judged):
             break
     return Outcome(design, tuple(judged), samples, same)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Clock", "SystemClock", "arrivals", "closed_loop", "open_loop", "warm_up"]
+__all__ = ["Clock", "SystemClock", "arrivals", "closed_loop", "open_loop", "queue", "warm_up"]
 
 Array = np.ndarray[Any, Any]
 Call = Callable[[int], object]
@@ -27,15 +29,29 @@ class Clock(Protocol):
     def cpu(self) -> float:
         """CPU seconds of this process."""
 
+    def waited(self) -> float:
+        """Seconds that this thread was ready to run and another had the processor, or NaN."""
+
     def wait_until(self, when: float) -> None:
         """Return at a time, or at once if it is past."""
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks, for the thread that makes it."""
 
     now = staticmethod(time.perf_counter)
     cpu = staticmethod(time.process_time)
+
+    def __init__(self) -> None:
+        self._schedstat: int | None = None
+        with suppress(OSError):  # only Linux tells
+            self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+
+    def waited(self) -> float:
+        """Field 2 of Linux's schedstat."""
+        if self._schedstat is None:
+            return float("nan")
+        return int(os.pread(self._schedstat, 64, 0).split()[1]) * 1e-9
 
     def wait_until(self, when: float) -> None:
         """Sleep, then spin the last stretch."""
@@ -79,15 +95,35 @@ def open_loop(call: Call, first: int, due: Array, clock: Clock) -> dict[str, Arr
         clock: of the measurement.
 
     Returns:
-        ``response``: seconds from due to answered, the length of ``due``.
+        ``response``: seconds from due to answered, the length of ``due``; and ``undisturbed``: the
+        same as it would be had no other process taken the processor, where the system tells.
     """
-    response = np.empty(len(due))
-    start = clock.now()
+    response, own = np.empty(len(due)), np.empty(len(due))
+    begin = clock.now()
     for i, offset in enumerate(due):
-        clock.wait_until(start + offset)
+        clock.wait_until(begin + offset)
+        waited, start = clock.waited(), clock.now()
         call(first + i)
-        response[i] = clock.now() - start - offset
-    return {"response": response}
+        end = clock.now()
+        response[i] = end - begin - offset
+        own[i] = end - start - (clock.waited() - waited)
+    if np.isnan(own).any():
+        return {"response": response}
+    return {"response": response, "undisturbed": queue(due, np.maximum(own, 0))}
+
+
+def queue(due: Array, service: Array) -> Array:
+    """Response times of a server that takes one request at a time.
+
+    Args:
+        due: [n] ascending seconds.
+        service: [n] seconds that each request takes.
+
+    Returns:
+        [n] seconds from due to done.
+    """
+    done = np.cumsum(service)
+    return np.asarray(np.maximum.accumulate(due - (done - service)) + done - due)
 
 
 def arrivals(count: int, rate: float) -> Array:

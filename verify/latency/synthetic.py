@@ -15,7 +15,7 @@ import numpy as np
 
 from verify.latency.judge import Design
 from verify.latency.samples import Measure, Segment
-from verify.latency.schedule import arrivals
+from verify.latency.schedule import arrivals, queue
 
 __all__ = ["LOADED", "Machine", "SyntheticEngines"]
 
@@ -80,16 +80,15 @@ class SyntheticEngines:
             cpu, scheduled = (pace * rng.lognormal(0, self.spread, n) for _ in range(2))
             wall, served = self._interrupted(cpu), self._interrupted(scheduled)
             due = arrivals(n, self.design.utilization / self.mean)
-            return {"service": wall, "cpu": cpu, "response": _queue(due, served)}
+            return {
+                "service": wall,
+                "cpu": cpu,
+                "response": queue(due, served),
+                "undisturbed": queue(due, scheduled),
+            }
 
         yield measure
 
     def _interrupted(self, seconds: Array) -> Array:
         hit = self._rng.random(len(seconds)) < self.machine.stall_share
         return seconds + hit * self._rng.exponential(self.machine.stall or 1.0, len(seconds))
-
-
-def _queue(due: Array, service: Array) -> Array:
-    """Response times of one server: Lindley's recursion, as a running maximum."""
-    done = np.cumsum(service)
-    return np.maximum.accumulate(due - (done - service)) + done - due
