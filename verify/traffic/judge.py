@@ -12,7 +12,7 @@ from verify.policy import Policy
 from verify.stats.noise import NoiseFloor
 from verify.tolerance import Tolerance
 from verify.traffic.misplaced import misplaced
-from verify.traffic.quality import Delta, Margin, quality_deltas
+from verify.traffic.quality import FEWEST, Delta, Margin, quality_deltas
 from verify.traffic.ranking import RequestOrder, order_within_requests
 from verify.traffic.replay import Replayed
 from verify.traffic.slices import SliceResult
@@ -147,7 +147,7 @@ def quality(stored: Stored, margins: Mapping[str, Margin]) -> dict[str, tuple[De
         v2 = stored.v2[name]
         probabilities = all(bool(np.all((s >= 0.0) & (s <= 1.0))) for s in (v1, v2))
         requests = len(v1) if stored.groups is None else len(stored.group_names)
-        if probabilities and requests > 1:
+        if probabilities and requests >= FEWEST:
             found[name] = quality_deltas(v1, v2, stored.labels, stored.groups, margins)
     return found
 

@@ -22,6 +22,8 @@ __all__ = ["MARGINS", "Delta", "Margin", "quality_deltas"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 BAGS, ROUNDS = 1000, 2000
+# A bootstrap of fewer requests promises more certainty than there is.
+FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,13 @@ def quality_deltas(
         positive label.
 
     Raises:
-        ValueError: There are fewer than two requests.
+        ValueError: There are fewer than `FEWEST` requests.
     """
     rng = np.random.default_rng(seed)
     owner = np.arange(len(v1)) if groups is None else groups
     count = int(owner.max(initial=-1)) + 1
-    if count < 2:
-        raise ValueError(f"a bootstrap needs two requests or more, not {count}")
+    if count < FEWEST:
+        raise ValueError(f"a bootstrap needs {FEWEST} requests or more, not {count}")
     bags = min(count, BAGS)
     bag = (rng.permutation(count) % bags)[owner]
     rows = _contributions(v1, v2, label)

@@ -18,6 +18,7 @@ from deepbird_v2.data.compression import GZIP_MAGIC, read_file
 from deepbird_v2.data.errors import ContainerError, DataError
 from deepbird_v2.data.lzop import LZOP_MAGIC, lzop_blocks
 from deepbird_v2.data.records import RecordBuffer
+from verify.traffic.recorder import feature_hash
 
 __all__ = ["RECORD_COLUMN", "ROWS", "is_parquet", "record_chunks"]
 
@@ -59,8 +60,17 @@ def _recorded(path: Path, rows: int) -> Iterator[RecordBuffer]:
         if RECORD_COLUMN not in file.schema_arrow.names:
             there = ", ".join(file.schema_arrow.names)
             raise DataError(f"{path}: no column {RECORD_COLUMN!r} of requests; there are: {there}")
-        for batch in file.iter_batches(rows, columns=[RECORD_COLUMN]):
-            yield RecordBuffer.join(batch.column(0).to_pylist())
+        hashed = "feature_hash" in file.schema_arrow.names
+        seen = 0
+        for batch in file.iter_batches(
+            rows, columns=[RECORD_COLUMN, *(("feature_hash",) if hashed else ())]
+        ):
+            records = batch.column(RECORD_COLUMN).to_pylist()
+            for at, stored in enumerate(batch.column("feature_hash").to_pylist() if hashed else ()):
+                if feature_hash(records[at]) != stored:
+                    raise DataError(f"{path}: record {seen + at} is not what was recorded")
+            seen += len(records)
+            yield RecordBuffer.join(records)
 
 
 def _blocks(path: Path) -> Iterator[RecordBuffer]:

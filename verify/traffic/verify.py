@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 
+from deepbird_v2.data import feature_id
 from deepbird_v2.folder import sha256
 from verify.diff import diff
 from verify.policy import Policy
@@ -23,6 +24,8 @@ from verify.traffic.explain import explained
 from verify.traffic.features import FeatureColumns
 from verify.traffic.layers import layer_profile
 from verify.traffic.quality import MARGINS, Margin
+from verify.traffic.recorder import RecordingInfo
+from verify.traffic.records import is_parquet
 from verify.traffic.replay import Replay, Replayed
 from verify.traffic.responses import Responses
 from verify.traffic.slices import MINIMUM, Slice, judge_slices, quoted_names
@@ -166,6 +169,7 @@ def _replay(
     options: Options,
     v1_repeat: str | Path | None,
 ) -> Replay:
+    _check_recording(requests, candidate)
     outputs = options.columns or tuple(candidate.outputs)
     answers = Responses(v1, outputs, options.group)
     group = None if options.group is None or answers.has_groups else options.group
@@ -185,6 +189,18 @@ def _replay(
         group,
         options.allowed_rate,
     )
+
+
+def _check_recording(requests: Path, candidate: Candidate) -> None:
+    """Refuse a recording that lacks what v2 reads: v1 answered with it."""
+    info = RecordingInfo.read(requests) if is_parquet(requests) else None
+    read = set(candidate.features.ids)
+    lost = [name for name in info.scrubbed if feature_id(name) in read] if info else []
+    if lost:
+        raise ValueError(
+            f"{requests}: recorded without {', '.join(lost)}, which v2 reads and v1 had; record "
+            f"again without scrubbing it"
+        )
 
 
 def _judged(
