@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lua_constructors import written
 
 from legacy_yaml import ConfigError, Layer, Registry, load_extension, loads
 from legacy_yaml import extension as extension_module
+from lua_constructors import written
 
 MODULES = Path(__file__).parents[2] / "golden" / "modules"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from lua_constructors import changed_later, written
 
 import legacy_yaml
 from legacy_yaml import build_registry
+from lua_constructors import changed_later, written
 from migrate import t7
 from migrate.construct import ConstructError, construct, constructible
 from migrate.t7.objects import Storage, Table, Tensor, TorchObject

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from lua_constructors import changed_later, written
 
 import legacy_yaml
+from lua_constructors import changed_later, written
 from migrate import t7
 from migrate.construct import construct
 from migrate.construct.objects import array_tensor, make
