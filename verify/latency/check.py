@@ -134,6 +134,8 @@ class _Engines:
         with ExitStack() as stack:
             runners = [self._runner(role, restart, stack) for role in pair]
             measured = [w for w in runners if isinstance(w, Worker)]
+            for role, runner in zip(pair, runners, strict=True):
+                self._await(role, runner)
             rate = self.design.utilization / measured[0].service
             turn = [0, 0]
 
@@ -153,11 +155,14 @@ class _Engines:
     def _runner(self, role: str, restart: int, stack: ExitStack) -> Any:
         if self.recorded is not None and role == "v1":
             return self.recorded
-        worker = stack.enter_context(Worker(self.targets[role], self.requests, self.notes.cpu))
-        self.notes.engines[role] = worker.description
-        if not worker.steady:
-            self.notes.unsteady.add(role)
-        return worker
+        return stack.enter_context(Worker(self.targets[role], self.requests, self.notes.cpu))
+
+    def _await(self, role: str, runner: Any) -> None:
+        if isinstance(runner, Worker):
+            runner.warm_up()
+            self.notes.engines[role] = runner.description
+            if not runner.steady:
+                self.notes.unsteady.add(role)
 
 
 def _last_processor() -> int | None:

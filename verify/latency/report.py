@@ -1,4 +1,4 @@
-"""The latency report: verdict, percentiles, curves, the control, and how long a finer look takes."""
+"""The latency report: verdict, percentiles, curves, the control, the price of a finer look."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def _histogram(metric: str, pooled: Any) -> Histogram:
     for role, histogram in zip(("v1", "v2"), pooled, strict=True):
         sums = np.add.reduceat(histogram[first:last], starts - first)
         bins = (
-            Bin(float(edges[s]), float(edges[min(s + width, last)]), int(c))
+            Bin(float(edges[s]), float(edges[min(int(s) + width, last)]), int(c))
             for s, c in zip(starts, sums, strict=True)
         )
         series.append(Series(role, tuple(bins)))

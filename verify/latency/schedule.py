@@ -138,7 +138,7 @@ def arrivals(count: int, rate: float) -> Array:
     return np.arange(count) / rate
 
 
-def warm_up(call: Call, clock: Clock, most: float = 10.0) -> tuple[float, bool]:
+def warm_up(call: Call, clock: Clock, most: float = 3.0) -> tuple[float, bool]:
     """Call until the median stops moving.
 
     Args:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from verify.latency.samples import Segment
@@ -51,8 +52,6 @@ class Worker:
         steady: whether warming up came to an end.
         description: what exactly answers.
 
-    Raises:
-        WorkerError: the engine does not start.
     """
 
     def __init__(
@@ -65,11 +64,18 @@ class Worker:
         with _environment(ONE_THREAD):
             self._process.start()
         theirs.close()
-        try:
-            self.service, self.steady, self.description = self._receive()
-        except WorkerError:
-            self.close()
-            raise
+        self.service, self.steady, self.description = 0.0, False, ""
+
+    def warm_up(self) -> None:
+        """Wait until the engine is loaded, then have it answer until its pace is steady.
+
+        Raises:
+            WorkerError: the engine does not start.
+        """
+        self.description = self._receive()["description"]
+        self._pipe.send(None)
+        warm = self._receive()
+        self.service, self.steady = warm["service"], warm["steady"]
 
     def segment(self, first: int, count: int, rate: float) -> Segment:
         """Requests one after another, then as many on a schedule.
@@ -83,7 +89,7 @@ class Worker:
             WorkerError: the engine failed.
         """
         self._pipe.send((first, count, rate))
-        return self._receive()  # type: ignore[no-any-return]  # what _work sends
+        return self._receive()
 
     def close(self) -> None:
         """End the process."""
@@ -127,15 +133,19 @@ def _work(job: _Job, pipe: Any) -> None:
     """The process: open the engine, then measure what it is told to until the pipe closes."""
     clock = SystemClock()
     try:
-        if job.cpu is not None and sys.platform == "linux":
-            os.sched_setaffinity(0, {job.cpu})
         answer, description = job.target.open()
+        if job.cpu is not None and sys.platform == "linux":
+            for thread in Path("/proc/self/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {job.cpu})
         requests = job.requests
 
         def call(i: int) -> object:
             return answer(requests[i % len(requests)])
 
-        pipe.send((*warm_up(call, clock), description))
+        pipe.send({"description": description})
+        pipe.recv()
+        pace, steady = warm_up(call, clock)
+        pipe.send({"service": pace, "steady": steady})
         while True:
             first, count, rate = pipe.recv()
             segment = closed_loop(call, first, count, clock)
