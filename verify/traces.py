@@ -103,7 +103,8 @@ def load_traces(folder: str | Path) -> list[Trace]:
 
 def _golden_case(root: Path) -> Trace:
     info = json.loads((root / "case.json").read_text(encoding="utf-8"))
-    for key in ("steps", "loop"):
+    needed = ("steps", "optim_config" if info.get("optim_method") else "learning_rate")
+    for key in needed:
         if key not in info:
             raise TraceError(f"{root / 'case.json'}: has no {key!r}")
 

@@ -96,18 +96,15 @@ def compare_training(trace: Trace) -> Comparison:
             recorded = trace.params[step]
             result.v1_oracle.append(Record.of(step, layout, recorded, oracle.x, allowed))
             result.v1_v2.append(Record.of(step, layout, recorded, x, allowed))
-    ends = _ends(trace, oracle, runs, v2)
-    if ends:
-        errors, limits, names = zip(*ends, strict=True)
-        result.ends = [Record(trace.steps, errors, limits, names)]
+    result.ends = _ends(trace, oracle, runs, v2)
     return result
 
 
 def _ends(
     trace: Trace, oracle: OracleTraining, runs: list[OracleTraining], v2: Any
-) -> list[tuple[float, float, str]]:
-    """(error, allowed, name) of everything that v1 recorded after the last step but parameters."""
-    rows = []
+) -> list[Record]:
+    """One record each of what v1 left after the last step beside the parameters."""
+    rows: list[tuple[float, float, str]] = []
     state = v2.state
     for name, recorded in (trace.state or {}).items():
         if name in state and name in oracle.state:
@@ -124,7 +121,7 @@ def _ends(
                     spread = [p[path] for p in perturbed]
                     recorded = module.array(field_name)
                     rows.append(_end(path, recorded, ours[path], known[path], spread))
-    return rows
+    return [Record(trace.steps, [off], [limit], [name]) for off, limit, name in rows]
 
 
 def _end(name: str, v1: Any, v2: Any, oracle: Any, spread: list[Any]) -> tuple[float, float, str]:
@@ -199,8 +196,8 @@ def _checks(result: Comparison) -> Iterator[Check]:
         {"relative_error": off},
     )
     leaks = {
-        "losses, v1 and v2": first_leak(_loss_records(result, 3)),
         "parameters, v1 and v2": first_leak(result.v1_v2),
+        "losses, v1 and v2": first_leak(_loss_records(result, 3)),
         "parameters, oracle and v2, every step": first_leak(result.oracle_v2),
         "state after the last step, v1 and v2": first_leak(result.ends),
         "parameters, v1 and oracle": first_leak(result.v1_oracle),

@@ -114,7 +114,9 @@ class Replay:
         """The model's outputs with these masks."""
         if self.twin is None:
             return self.model(inputs, training=training)
-        return self.twin([inputs, list(masks)], training=training)
+        return self.twin(
+            [inputs, [keras.ops.convert_to_tensor(mask) for mask in masks]], training=training
+        )
 
 
 def _draw(layer: Any, stream: TorchStream, sizes: Sequence[int]) -> np.ndarray[Any, Any]:
