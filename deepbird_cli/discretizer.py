@@ -87,13 +87,17 @@ def merge(
     prior: Prior = None,
     refine: Refine = False,
     reserve: Reserve = None,
+    features: Annotated[
+        Path | None, typer.Option(help="features.json, for the names of features.")
+    ] = None,
 ) -> None:
     """Calibrate on what shards have collected, in any order."""
     from deepbird_v2.discretizers import Collection
 
     collections = [Collection.load(path) for path in shards]
     capacity = collections[0].capacity
-    calibrator = _calibrator(bins, output_bits, method, prior, refine, reserve, capacity, {})
+    names = {} if features is None else dict(_features(shards[0], features).name_of)
+    calibrator = _calibrator(bins, output_bits, method, prior, refine, reserve, capacity, names)
     for collection in collections:
         calibrator.collection.merge(collection)
     _finish(calibrator, output)

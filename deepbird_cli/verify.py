@@ -169,3 +169,36 @@ def coverage(
     write_atomically(kept, pages.to_text(results))
     write_atomically(output, text)
     typer.echo(f"{output}: {len(results['cases'])} cases")
+
+
+@app.command()
+def discretizer(
+    old: Annotated[Path, typer.Argument(help="The discretizer that counts: .t7, state file, ...")],
+    new: Annotated[Path, typer.Argument(help="The one in question, from any source.")],
+    data: Annotated[
+        list[Path] | None, typer.Option(help="DataRecords to count moved values in.")
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="features.json of the data; default: the one beside it.")
+    ] = None,
+    float32: Annotated[
+        bool, typer.Option("--float32", help="Read NEW as a runtime without float64 would.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Folder for the reports.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Does every value keep its id? Every boundary, its neighbours, special values, traffic."""
+    if old.is_dir() or new.is_dir():
+        quiet_tensorflow()
+    from verify.discretizer import verify_discretizer
+
+    with step("comparing bins", as_json):
+        result = verify_discretizer(
+            old,
+            new,
+            data or (),
+            features=features,
+            float32=float32,
+            command=shlex.join(["deepbird", *sys.argv[1:]]),
+        )
+    finish(result, report, as_json)

@@ -62,7 +62,8 @@ def map_rows(old: Discretizer, new: Discretizer) -> RowMap:
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     pairs, wider = pairs[order], wider[order]
     starts = np.flatnonzero(np.append(True, pairs[1:, 0] != pairs[:-1, 0])[: len(pairs)])
-    first, last = pairs[starts], pairs[np.append(starts[1:], len(pairs)) - 1]
+    stops = np.append(starts[1:], len(pairs))[: len(starts)]
+    first, last = pairs[starts], pairs[stops - 1]
     clear = first[:, 1] == last[:, 1]
     split = np.logical_or.reduceat(wider, starts) if len(starts) else wider
     taken = first[clear]

@@ -12,7 +12,16 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from verify.report.text import column_is_numeric, heading, number
-from verify.report.tree import Curves, Facts, Findings, Histogram, Layers, Scatter, Table
+from verify.report.tree import (
+    Curves,
+    Facts,
+    Findings,
+    HeatMap,
+    Histogram,
+    Layers,
+    Scatter,
+    Table,
+)
 from verify.verdict import Status
 
 if TYPE_CHECKING:
@@ -105,6 +114,11 @@ def _block(block: Block) -> RenderableType:
         case Scatter():
             bad = sum(point.bad for point in block.points)
             return Text(f"{block.title}: {len(block.points)} points, {bad} beyond the tolerance")
+        case HeatMap():
+            total = sum(map(sum, block.counts))
+            return Text(
+                f"{block.title}: {total:,} counted, {block.off_diagonal:,} off the diagonal"
+            )
         case Layers():
             return _layers(block)
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from verify.report import svg
+from verify.report.heat_map import heat_map
 from verify.report.text import column_is_numeric, heading, number
 from verify.report.to_json import KINDS
 from verify.verdict import Status
@@ -50,6 +51,7 @@ def _page() -> tuple[Environment, Markup]:
         # the SVG functions escape what they write
         "histogram_svg": lambda block: Markup(svg.histogram(block)),  # noqa: S704 - escaped there
         "curves_svg": lambda block: Markup(svg.curves(block)),  # noqa: S704 - escaped there
+        "heat_map_svg": lambda block: Markup(heat_map(block)),  # noqa: S704 - escaped there
         "scatter_svg": lambda block: Markup(svg.scatter(block)),  # noqa: S704 - escaped there
     }
     css = (_HERE / "style.css").read_text(encoding="utf-8")

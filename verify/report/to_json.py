@@ -14,7 +14,16 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from verify.report.tree import Curves, Facts, Findings, Histogram, Layers, Scatter, Table
+from verify.report.tree import (
+    Curves,
+    Facts,
+    Findings,
+    HeatMap,
+    Histogram,
+    Layers,
+    Scatter,
+    Table,
+)
 
 if TYPE_CHECKING:
     from verify.report.tree import Report
@@ -29,6 +38,7 @@ KINDS: dict[type, str] = {
     Scatter: "scatter",
     Curves: "curves",
     Layers: "layers",
+    HeatMap: "heat_map",
 }
 
 

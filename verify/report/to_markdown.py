@@ -6,7 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from verify.report.text import column_is_numeric, heading, number
-from verify.report.tree import Curves, Facts, Findings, Histogram, Layers, Scatter, Table
+from verify.report.tree import (
+    Curves,
+    Facts,
+    Findings,
+    HeatMap,
+    Histogram,
+    Layers,
+    Scatter,
+    Table,
+)
 from verify.verdict import Status
 
 if TYPE_CHECKING:
@@ -86,6 +95,9 @@ def _block(block: Block) -> str:
                 [(c.name, *(number(v) for v in c.points[-1])) for c in block.curves if c.points],
                 numeric=(1, 2),
             )
+        case HeatMap():
+            total = sum(map(sum, block.counts))
+            body = f"{total:,} counted, {block.off_diagonal:,} off the diagonal."
         case Layers():
             body = _rows(
                 ("", "layer", "kind", "cumulative", "local", "note"),

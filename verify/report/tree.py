@@ -170,7 +170,22 @@ class Layers:
     title: str = "Layers"
 
 
-Block = Facts | Table | Findings | Histogram | Scatter | Curves | Layers
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Counts by two coordinates: ``counts[y][x]``, both numbered from 0."""
+
+    title: str
+    x_label: str
+    y_label: str
+    counts: tuple[tuple[int, ...], ...]
+
+    @property
+    def off_diagonal(self) -> int:
+        """How much lies where the coordinates differ."""
+        return sum(n for y, row in enumerate(self.counts) for x, n in enumerate(row) if x != y)
+
+
+Block = Facts | Table | Findings | Histogram | Scatter | Curves | Layers | HeatMap
 
 
 @dataclass(frozen=True, slots=True)
