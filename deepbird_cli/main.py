@@ -13,6 +13,7 @@ from deepbird_cli import (
     discretizer,
     inspect,
     predict,
+    serve,
     train,
     verify,
     verify_training,
@@ -37,6 +38,7 @@ app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
 app.command("codegen")(codegen.codegen)
 app.command("predict")(predict.predict)
+app.command("serve")(serve.serve)
 app.command("diff")(diff.diff)
 app.add_typer(discretizer.app, name="discretizer")
 app.command("train")(train.train)

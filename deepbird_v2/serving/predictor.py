@@ -26,10 +26,11 @@ from deepbird_v2.serving.gate import Agreement, Limit, agree, sample_records, sa
 from deepbird_v2.serving.kernels import DiscretizedSum, Discretizer
 from deepbird_v2.serving.plan import Plan
 
-__all__ = ["BackendError", "BackendName", "Predictor"]
+__all__ = ["BACKENDS", "BackendError", "BackendName", "Predictor"]
 
 Array = np.ndarray[Any, Any]
 BackendName = Literal["auto", "tensorflow", "compiled"]
+BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
 
 class BackendError(ValueError):
@@ -62,8 +63,8 @@ class Predictor:
         name: str = "model",
         backend: BackendName = "auto",
     ) -> None:
-        if backend not in get_args(BackendName):
-            known = ", ".join(get_args(BackendName))
+        if backend not in BACKENDS:
+            known = ", ".join(BACKENDS)
             raise BackendError(f"unknown backend {backend!r}; backends are {known}")
         self.features, self.name = features, name
         self.inputs = {n: (i.shape, i.dtype) for n, i in inputs_of(model).items()}
