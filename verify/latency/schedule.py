@@ -149,7 +149,7 @@ def warm_up(call: Call, clock: Clock, most: float = 3.0) -> tuple[float, bool]:
     Returns:
         (seconds a request, whether it became steady).
     """
-    end, number, before = clock.now() + most, 0, np.inf
+    end, number, before = clock.now() + most, 0, 0.0
     while True:
         service = closed_loop(call, number, WINDOW, clock)["service"]
         number += WINDOW

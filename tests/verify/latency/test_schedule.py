@@ -1,0 +1,91 @@
+"""Requests one after another and on schedule, on a clock that only the test moves."""
+
+import numpy as np
+import pytest
+
+from verify.latency.schedule import (
+    SystemClock,
+    arrivals,
+    closed_loop,
+    open_loop,
+    queue,
+    warm_up,
+)
+
+
+class FakeClock:
+    """Time that passes only when something is done."""
+
+    def __init__(self, waits=True):
+        self.time = self.lost = 0.0
+        self.tells = waits
+
+    def now(self):
+        return self.time
+
+    def cpu(self):
+        return self.time - self.lost
+
+    def waited(self):
+        return self.lost if self.tells else float("nan")
+
+    def wait_until(self, when):
+        self.time = max(self.time, when)
+
+
+def engine(clock, seconds, stalls=()):
+    def call(i):
+        clock.time += seconds
+        if i in stalls:
+            clock.time += 1.0
+            clock.lost += 1.0
+
+    return call
+
+
+def test_one_after_another():
+    clock = FakeClock()
+    found = closed_loop(engine(clock, 0.01, {2}), 0, 4, clock)
+    np.testing.assert_allclose(found["service"], [0.01, 0.01, 1.01, 0.01])
+    np.testing.assert_allclose(found["cpu"], 0.01)
+
+
+def test_a_stall_is_felt_by_all_who_wait():
+    clock = FakeClock()
+    found = open_loop(engine(clock, 0.01, {1}), 0, arrivals(5, 2.0), clock)
+    np.testing.assert_allclose(found["response"], [0.01, 1.01, 0.52, 0.03, 0.01], atol=1e-12)
+    np.testing.assert_allclose(found["undisturbed"], 0.01)
+
+
+def test_without_word_from_the_system_nothing_is_called_undisturbed():
+    clock = FakeClock(waits=False)
+    assert list(open_loop(engine(clock, 0.01), 0, arrivals(3, 2.0), clock)) == ["response"]
+
+
+def test_a_queue():
+    due, service = np.array([0, 1, 2, 10.0]), np.array([3, 1, 1, 1.0])
+    np.testing.assert_allclose(queue(due, service), [3, 3, 3, 1])
+
+
+def test_warming_up_ends_when_the_pace_is_steady_or_time_is_up():
+    clock = FakeClock()
+    pace = iter(np.r_[np.linspace(0.1, 0.01, 100), np.full(1000, 0.01)])
+
+    def call(_):
+        clock.time += next(pace)
+
+    assert warm_up(call, clock, 1e9) == (pytest.approx(0.01), True)
+
+    def slower(_):
+        clock.time += 0.01 * 1.02 ** (clock.time / 0.1)
+
+    assert not warm_up(slower, clock, 0.0)[1]
+
+
+def test_the_system_clock_moves():
+    clock = SystemClock()
+    start = clock.now()
+    clock.wait_until(start + 1e-3)
+    assert clock.now() >= start + 1e-3
+    assert clock.cpu() > 0
+    assert clock.waited() >= 0 or np.isnan(clock.waited())
