@@ -40,7 +40,7 @@ CHOSEN = [
     ("concatenation reversed", "models/gmodule_two_in_two_out", "8.JoinTable"),
     ("missing residual", "models/residual_mlp", "2.Sequential.2.CAddTable"),
     ("padding behind only", "models/autoencoder_fullconv", "1.SpatialConvolution"),
-    ("padding not counted", "modules/SpatialAveragePooling_pad_includepad", "2.SpatialAveragePooling"),
+    ("wrong stride", "modules/SpatialMaxPooling", "2.SpatialMaxPooling"),
     ("wrong k of LRN", "modules/SpatialCrossMapLRN", "2.SpatialCrossMapLRN"),
     ("values read in another order", "models/lenet", "7.View"),
 ]
