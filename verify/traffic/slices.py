@@ -224,7 +224,8 @@ class _Store:
         except ImportError as error:
             raise SliceError("slices need DuckDB: pip install 'deepbird[traffic]'") from error
         self._error = duckdb.Error
-        self._db = duckdb.connect(":memory:", config={"memory_limit": memory})
+        # one thread: sums in one order, and so the same bytes in every report
+        self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "threads": 1})
         quoted = str(path.resolve()).replace("'", "''")
         view = f"CREATE VIEW traffic AS SELECT * FROM read_parquet('{quoted}')"  # noqa: S608 - quoted
         self._db.execute(view)

@@ -21,7 +21,7 @@ def two_dropouts() -> keras.Model:
 
 
 def test_draws_in_the_order_asked_for() -> None:
-    model, x = two_dropouts(), np.ones((2, 3), "float32")
+    model, x = two_dropouts(), tf.ones((2, 3))
     for order in (("a", "b"), ("b", "a")):
         replay = Replay(model, [NoiseUse(name) for name in order])
         stream, again = TorchStream(5), TorchStream(5)
@@ -54,7 +54,7 @@ def test_noise_is_added_and_a_shared_layer_draws_at_every_use() -> None:
     model = keras.Model(x, drop(noise(drop(x))))
     replay = Replay(model, [NoiseUse("drop", 0), NoiseUse("noise"), NoiseUse("drop", 1)])
     values, again = np.full((4, 3), 3.0, "float32"), TorchStream(9)
-    got = replay(values, replay.draw(TorchStream(9), 4))
+    got = replay(tf.constant(values), replay.draw(TorchStream(9), 4))
     first = 2 * again.bernoulli(0.5, (4, 3))
     added = again.normal(1.0, 0.5, (4, 3))
     second = 2 * again.bernoulli(0.5, (4, 3))
