@@ -62,6 +62,8 @@ def train(
     """
     if parity not in ("none", "v1"):
         raise typer.BadParameter(f"--parity is none or v1, not {parity!r}")
+    if output.exists() and not overwrite:
+        raise ValueError(f"{output} exists; choose another place, or say --overwrite")
     quiet_tensorflow()
     import legacy_yaml
 
