@@ -32,10 +32,10 @@ def test_convert_verify_report_and_compare_with_the_baseline(golden, tmp_path):
     from verify.predictions import load_predictions
     from verify.save_predictions import save_predictions
 
-    outputs = ("prediction.score", "prediction.calibrated")
-    v1 = load_predictions(golden / "flights/v1_responses.lzo", columns=outputs).columns
+    dtypes = {"prediction.score": "float32", "prediction.calibrated": "float64"}
+    v1 = load_predictions(golden / "flights/v1_responses.lzo", columns=dtypes).columns
     baseline = tmp_path / "baseline" / "predictions.parquet"
-    save_predictions(baseline, {name: v.astype("float32") for name, v in v1.items()})
+    save_predictions(baseline, {name: v.astype(dtypes[name]) for name, v in v1.items()})
     before = baseline.read_bytes()
     done = run(golden, tmp_path, [sys.executable, "-m", "deepbird_cli"])
     assert done.returncode == 0, done.stdout + done.stderr
