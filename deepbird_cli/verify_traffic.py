@@ -18,7 +18,7 @@ __all__ = ["traffic"]
 
 def traffic(
     requests: Annotated[Path, typer.Option(help="DataRecords v1 answered, or a recording.")],
-    v2: Annotated[Path, typer.Option(help="The model folder.")],
+    v2: Annotated[str, typer.Option(help="The model folder, or thrift://host:port.")],
     v1: Annotated[
         Path | None,
         typer.Option(help="v1's answers in the order of the requests; default: the recording's."),
@@ -57,7 +57,10 @@ def traffic(
     """Replay recorded traffic: values, order, quality, slices, noise, and the worst requests."""
     if allowed_rate is not None and not 0.0 < allowed_rate < 1.0:
         raise typer.BadParameter("must be between 0 and 1", param_hint="--allowed-rate")
-    quiet_tensorflow()
+    from verify.traffic.candidate import is_endpoint
+
+    if not is_endpoint(v2):
+        quiet_tensorflow()
     with step("replaying", as_json):
         from verify.policy import Policy
         from verify.traffic.slices import parse_slice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepbird_v2.data import Batch, FeatureConfig, RecordBuffer, decode_batch
 
-__all__ = ["Asked", "Candidate", "ask"]
+__all__ = ["Asked", "Candidate", "ask", "is_endpoint"]
 
 _EMPTY_RECORD = b"\0"
 # Failing requests a chunk that are looked for one by one; beyond, whole ranges are given up.
@@ -19,7 +19,10 @@ _MOST_FAILURES = 16
 
 
 class Candidate(Protocol):
-    """A model that answers DataRecords."""
+    """A model that answers DataRecords.
+
+    One with a method `predict_records` is given the encoded records instead.
+    """
 
     @property
     def features(self) -> FeatureConfig:
@@ -50,6 +53,11 @@ class Asked:
     failures: dict[int, str] = field(default_factory=dict)
 
 
+def is_endpoint(v2: str) -> bool:
+    """Say whether a name is that of a prediction service: ``thrift://host:port``."""
+    return v2.startswith(("thrift://", "thrift+buffered://"))
+
+
 def ask(candidate: Candidate, records: RecordBuffer) -> Asked:
     """Ask v2 for a chunk of requests.
 
@@ -64,33 +72,37 @@ def ask(candidate: Candidate, records: RecordBuffer) -> Asked:
         records = RecordBuffer.join(kept)
         batch = decode_batch(records, candidate.features)
     columns = {name: np.full(len(batch), np.nan) for name in candidate.outputs}
-    _predict(candidate, batch, 0, columns, failures)
+    by_records = getattr(candidate, "predict_records", None)
+
+    def answer(rows: slice) -> Mapping[str, Any]:
+        return by_records(records[rows]) if by_records else candidate.predict(batch[rows])
+
+    _fill(columns, answer, slice(0, len(batch)), failures)
     for values in columns.values():
         values[list(failures)] = np.nan
     labels = batch.labels[:, 0].astype(np.float64) if batch.labels.shape[1] == 1 else None
     return Asked(records, labels, columns, failures)
 
 
-def _predict(
-    candidate: Candidate,
-    batch: Batch,
-    first: int,
-    columns: dict[str, Any],
+def _fill(
+    columns: dict[str, NDArray[np.float64]],
+    answer: Callable[[slice], Mapping[str, Any]],
+    rows: slice,
     failures: dict[int, str],
 ) -> None:
     """Fill in the answers; a range that fails is halved until the failing requests are found."""
-    if not len(batch):
+    size = rows.stop - rows.start
+    if not size:
         return
-    rows = slice(first, first + len(batch))
     try:
-        for name, values in candidate.predict(batch).items():
+        for name, values in answer(rows).items():
             if name in columns:
-                columns[name][rows] = np.asarray(values, np.float64).reshape(len(batch))
+                columns[name][rows] = np.asarray(values, np.float64).reshape(size)
     except Exception as error:  # noqa: BLE001 - whatever v2 raises is what the report tells
-        if len(batch) == 1 or len(failures) >= _MOST_FAILURES:
+        if size == 1 or len(failures) >= _MOST_FAILURES:
             text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             failures.update(dict.fromkeys(range(rows.start, rows.stop), text))
             return
-        middle = len(batch) // 2
-        _predict(candidate, batch[:middle], first, columns, failures)
-        _predict(candidate, batch[middle:], first + middle, columns, failures)
+        middle = rows.start + size // 2
+        _fill(columns, answer, slice(rows.start, middle), failures)
+        _fill(columns, answer, slice(middle, rows.stop), failures)

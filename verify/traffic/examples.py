@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deepbird_v2.data import encode_predictions, feature_id, write_records
 from verify.report.tree import Column, Section, Table
+from verify.traffic.candidate import is_endpoint
 from verify.traffic.replay import WorstRow
 from verify.verdict import Status
 
@@ -36,9 +37,12 @@ def write_examples(
         answers = {feature_id(name): [value] for name, value in entry.v1.items()}
         write_records(request, [entry.record])
         write_records(answer, encode_predictions(answers))
-        command = ["deepbird", "verify", "inference", "--v1", str(answer)]
-        command += ["--requests", str(request), "--v2", v2]
-        command += ["--v1-model", str(v1_model)] if v1_model else []
+        files = ["--v1", str(answer), "--requests", str(request), "--v2", v2]
+        command = ["deepbird", "verify", "traffic" if is_endpoint(v2) else "inference", *files]
+        if is_endpoint(v2):
+            command += [word for name in entry.v1 for word in ("--column", name)]
+        elif v1_model:
+            command += ["--v1-model", str(v1_model)]
         rows.append((f"row {entry.row}", entry.what, entry.ratio, shlex.join(command)))
     columns = (
         Column("request"),

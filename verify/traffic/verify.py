@@ -18,7 +18,7 @@ from verify.policy import Policy
 from verify.report.tree import Report, Section
 from verify.stats.noise import NoiseFloor, noise_floor
 from verify.traffic import judge, sections
-from verify.traffic.candidate import Candidate
+from verify.traffic.candidate import Candidate, is_endpoint
 from verify.traffic.examples import write_examples
 from verify.traffic.explain import explained
 from verify.traffic.features import FeatureColumns
@@ -83,7 +83,7 @@ def verify_traffic(
         v1: v1's answers in the order of the requests: a block file, Parquet, or any other
             prediction file.
         requests: DataRecords in a block file, or a Parquet recording.
-        v2: The model folder, or anything that answers like one.
+        v2: The model folder, ``thrift://host:port``, or anything that answers like a model.
         folder: Where the comparison and the worst requests are stored; None stores nothing.
         v1_repeat: v1's answers to the same requests, asked again: its own noise.
         v1_model: The v1 model (``.t7``), to profile the layers.
@@ -98,7 +98,7 @@ def verify_traffic(
         DataError, PredictionError, FolderError, SliceError: An input cannot be used.
     """
     policy, options = policy or Policy.load(), options or Options()
-    candidate, v2_name = _candidate(v2)
+    candidate, v2_name = _candidate(v2, options.columns)
     replay = _replay(Path(v1), Path(requests), candidate, policy, options, v1_repeat)
     place = tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder))
     with place as where:
@@ -150,7 +150,11 @@ def _in_reading_order(*found: Section) -> tuple[Section, ...]:
     return tuple(sorted(found, key=place))
 
 
-def _candidate(v2: str | Path | Candidate) -> tuple[Candidate, str]:
+def _candidate(v2: str | Path | Candidate, outputs: tuple[str, ...]) -> tuple[Candidate, str]:
+    if isinstance(v2, str) and is_endpoint(v2):
+        from verify.traffic.endpoint import Endpoint
+
+        return Endpoint(v2, outputs), v2
     if not isinstance(v2, str | Path):
         return v2, getattr(v2, "name", type(v2).__name__)
     from verify.engines.tensorflow import TensorFlowEngine
