@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from deepbird_v2 import optimizers
+from migrate.optim_methods import METHODS, OptimError, method_of
 from migrate.t7.objects import Table
 from migrate.trainable import Trainable
 from migrate.weights import WeightError
@@ -19,123 +19,6 @@ Array = np.ndarray[Any, Any]
 Config = Mapping[str, Any]
 
 
-class OptimError(ValueError):
-    """A method or a state table cannot be taken over; says which and why."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """One method of ``optim``.
-
-    Attributes:
-        make: the optimizer of keywords.
-        options: Torch's option → keyword.
-        slots: Torch's field of the state → slot of the optimizer.
-        counter: Torch's field that counts steps; None where it does not count.
-        vectors: Torch's option of one number a parameter → (keyword, slot).
-    """
-
-    make: Callable[..., Any]
-    options: Mapping[str, str]
-    slots: Mapping[str, str] = field(default_factory=dict)
-    counter: str | None = None
-    vectors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-
-_RATE = {"learningRate": "learning_rate"}
-_DECAYS = {"learningRateDecay": "learning_rate_decay", "weightDecay": "l2"}
-_BETAS = {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon"}
-_RATES = {"learningRates": ("element_rates", "rates")}
-
-METHODS: Mapping[str, Method] = {
-    "sgd": Method(
-        optimizers.SGD,
-        _RATE | _DECAYS | {n: n for n in ("momentum", "dampening", "nesterov")},
-        {"dfdx": "momentum"},
-        "evalCounter",
-        _RATES | {"weightDecays": ("element_l2", "decays")},
-    ),
-    "nag": Method(
-        optimizers.NAG,
-        _RATE | _DECAYS | {"momentum": "momentum"},
-        {"dfdx": "movement"},
-        "evalCounter",
-        _RATES,
-    ),
-    "adagrad": Method(
-        optimizers.Adagrad, _RATE | _DECAYS, {"paramVariance": "squares"}, "evalCounter"
-    ),
-    "adam": Method(optimizers.Adam, _RATE | _DECAYS | _BETAS, {"m": "first", "v": "second"}, "t"),
-    "adamax": Method(
-        optimizers.Adamax,
-        _RATE | _BETAS | {"weightDecay": "l2"},
-        {"m": "first", "u": "largest"},
-        "t",
-    ),
-    "adadelta": Method(
-        optimizers.Adadelta,
-        {"rho": "rho", "eps": "epsilon", "weightDecay": "l2"},
-        {"paramVariance": "squares", "accDelta": "steps"},
-        "evalCounter",
-    ),
-    "rmsprop": Method(
-        optimizers.RMSprop,
-        _RATE
-        | {
-            "alpha": "rho",
-            "epsilon": "epsilon",
-            "initialMean": "initial_mean",
-            "weightDecay": "l2",
-        },
-        {"m": "mean"},
-    ),
-    "rprop": Method(
-        optimizers.Rprop,
-        {
-            "stepsize": "step_size",
-            "etaplus": "grow",
-            "etaminus": "shrink",
-            "stepsizemax": "largest",
-            "stepsizemin": "smallest",
-            "niter": "evaluations",
-        },
-        {"delta": "gradient", "stepsize": "size"},
-    ),
-    "asgd": Method(
-        optimizers.ASGD,
-        {
-            "eta0": "learning_rate",
-            "lambda": "decay",
-            "alpha": "power",
-            "t0": "start_averaging",
-        },
-        {"ax": "average"},
-        "t",
-    ),
-    "lbfgs": Method(
-        optimizers.LBFGS,
-        _RATE
-        | {
-            "maxIter": "max_iter",
-            "maxEval": "max_eval",
-            "tolFun": "tol_fun",
-            "tolX": "tol_x",
-            "nCorrection": "n_correction",
-        },
-    ),
-    "cg": Method(
-        optimizers.CG,
-        {
-            "maxIter": "max_iter",
-            "maxEval": "max_eval",
-            "rho": "rho",
-            "sig": "sig",
-            "int": "interpolate",
-            "ext": "extrapolate",
-            "ratio": "ratio",
-        },
-    ),
-}
 WHOLE = {"evaluations", "max_iter", "n_correction"}
 SEARCH = {"c1": "decrease", "c2": "curvature", "tolX": "tol_x", "maxIter": "max_iter"}
 
@@ -154,7 +37,7 @@ def make_optimizer(name: str, config: Config, trainable: Trainable) -> Any:
     Raises:
         OptimError: there is no such method, or it refuses the options.
     """
-    method = _method(name)
+    method = method_of(name)
     keywords = {
         keyword: int(config[option]) if keyword in WHOLE else config[option]
         for option, keyword in method.options.items()
@@ -181,7 +64,7 @@ def make_optimizer(name: str, config: Config, trainable: Trainable) -> Any:
 
 def ignored(name: str, config: Config) -> tuple[str, ...]:
     """Options that the method does not read, in Torch as here."""
-    method = _method(name)
+    method = method_of(name)
     known = {*method.options, *method.vectors, "verbose"}
     if name == "lbfgs":
         known |= {"lineSearch", "lineSearchOptions"}
@@ -201,7 +84,7 @@ def load_state(name: str, optimizer: Any, table: Config, trainable: Trainable) -
         OptimError: a field that the method needs is missing.
         WeightError: a vector has another size than the model.
     """
-    method = _method(name)
+    method = method_of(name)
     if isinstance(optimizer, optimizers.LBFGS):
         _load_lbfgs(optimizer, table, trainable)
         return
@@ -224,7 +107,7 @@ def load_state(name: str, optimizer: Any, table: Config, trainable: Trainable) -
 
 def save_state(name: str, optimizer: Any, trainable: Trainable) -> dict[str, Any]:
     """The state as Torch's table has it: counters as floats, flat vectors."""
-    method = _method(name)
+    method = method_of(name)
     if isinstance(optimizer, optimizers.LBFGS):
         return _save_lbfgs(optimizer, trainable)
     if isinstance(optimizer, optimizers.CG):
@@ -237,12 +120,6 @@ def save_state(name: str, optimizer: Any, trainable: Trainable) -> dict[str, Any
             values = [variable.numpy() for variable in optimizer.state[slot]]
             table[torch_field] = trainable.to_torch(values)
     return table
-
-
-def _method(name: str) -> Method:
-    if name not in METHODS:
-        raise OptimError(f"optim.{name}: no such method; there are {', '.join(sorted(METHODS))}")
-    return METHODS[name]
 
 
 def _line_search(config: Config) -> optimizers.StrongWolfe | None:

@@ -200,3 +200,24 @@ def test_envelope_only_widens() -> None:
     envelope.widen(x, 1.0, [(x, 1.0)])
     assert envelope.allowed(x) == first
     assert envelope.allowed_loss(1.0, x.dtype) == pytest.approx(0.8, rel=1e-3)
+
+
+def test_nothing_recorded_is_no_evidence() -> None:
+    trace = load("sgd_plain")
+    bare = dataclasses.replace(trace, params={0: trace.params[0]}, steps=2, state=None, final=None)
+    checks = list(training._checks(compare_training(bare)))
+    assert Status.INCONCLUSIVE in {check.status for check in checks}
+    assert not any("state" in check.name for check in checks)
+
+
+def test_several_evaluations_a_step() -> None:
+    trace = load("rprop_params")
+    trace = dataclasses.replace(trace, config={**trace.config, "niter": 3})
+    from verify.engines.training import V2Training
+
+    oracle, v2 = training.oracle_training(trace), V2Training(trace)
+    for step in range(1, 4):
+        losses = v2.step(*trace.batch(step))
+        assert len(losses) == 3
+        np.testing.assert_allclose(losses, oracle.step(*trace.batch(step)), rtol=1e-12)
+        np.testing.assert_allclose(v2.x, oracle.x, rtol=1e-12)
