@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from migrate.graph import walk
-from verify.compare.training import FACTOR, Envelope, Leak, Record, drift, first_leak, scale
+from verify.compare.training import FACTOR, Envelope, Record, drift, first_leak, scale
 from verify.oracle.training import OracleTraining
 from verify.report.tree import (
     Column,
