@@ -20,7 +20,15 @@ from verify.verdict import Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Slice", "SliceError", "SliceResult", "judge_slices", "parse_slice", "quoted_names"]
+__all__ = [
+    "Slice",
+    "SliceError",
+    "SliceResult",
+    "judge_slices",
+    "need_duckdb",
+    "parse_slice",
+    "quoted_names",
+]
 
 MINIMUM = 50
 ALPHA = 0.01
@@ -215,14 +223,24 @@ def _gathered(part: _Counts, whole: _Counts) -> float:
     return min(1.0, chance)
 
 
+def need_duckdb() -> Any:
+    """Return the module.
+
+    Raises:
+        SliceError: It is not installed.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise SliceError("slices need DuckDB: pip install 'deepbird[traffic]'") from error
+    return duckdb
+
+
 class _Store:
     """DuckDB over one Parquet file, without access to anything else."""
 
     def __init__(self, path: Path, memory: str) -> None:
-        try:
-            import duckdb
-        except ImportError as error:
-            raise SliceError("slices need DuckDB: pip install 'deepbird[traffic]'") from error
+        duckdb = need_duckdb()
         self._error = duckdb.Error
         # one thread: sums in one order, and so the same bytes in every report
         self._db = duckdb.connect(":memory:", config={"memory_limit": memory, "threads": 1})

@@ -28,7 +28,7 @@ from verify.traffic.recorder import RecordingInfo
 from verify.traffic.records import is_parquet
 from verify.traffic.replay import Replay, Replayed
 from verify.traffic.responses import Responses
-from verify.traffic.slices import MINIMUM, Slice, judge_slices, quoted_names
+from verify.traffic.slices import MINIMUM, Slice, judge_slices, need_duckdb, quoted_names
 from verify.traffic.stored import MOST_ROWS, Stored, load_stored
 from verify.verdict import Check, Stage, Status
 
@@ -99,6 +99,8 @@ def verify_traffic(
     """
     policy, options = policy or Policy.load(), options or Options()
     candidate, v2_name = _candidate(v2, options.columns)
+    if options.slices or options.slice_by:
+        need_duckdb()  # rather now than after a long replay
     replay = _replay(Path(v1), Path(requests), candidate, policy, options, v1_repeat)
     place = tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder))
     with place as where:

@@ -1,6 +1,7 @@
 """Whole replays of the flights traffic. Each planted fault is named by the check meant for it."""
 
 import json
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from deepbird_v2.data import encode_predictions, feature_id, write_records
 from deepbird_v2.data.feature_ids import string_keys
 from verify.policy import Policy
 from verify.report import write_report
-from verify.traffic.slices import parse_slice
+from verify.traffic.slices import SliceError, parse_slice
 from verify.traffic.verify import Options, verify_traffic
 from verify.verdict import Stage, Status
 
@@ -184,6 +185,13 @@ def test_slices_named_but_absent_small_or_misspelt(flights):
     ]:  # fmt: skip
         with pytest.raises(ValueError, match=message):
             status(parse_slice(text))
+
+
+def test_without_duckdb_slices_say_what_to_install(flights, monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(SliceError, match=r"pip install 'deepbird\[traffic\]'"):
+        replay(flights, flights.model())
+    assert replay(flights, flights.model(), Options()).verdict.status is PASS
 
 
 def test_a_slice_for_every_value(flights):
