@@ -28,9 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--slower", type=float, nargs="*", default=[1.0, 1.05, 1.2])
+    parser.add_argument("--machine", nargs="*", default=list(MACHINES), choices=list(MACHINES))
     options = parser.parse_args()
     print(f"{'machine':10}{'v2 / v1':>9}{'PASS':>6}{'FAIL':>6}{'INCONCLUSIVE':>14}{'restarts':>10}")
-    for name, machine in MACHINES.items():
+    for name in options.machine:
+        machine = MACHINES[name]
         for factor in options.slower:
             verdicts: Counter[str] = Counter()
             restarts = 0

@@ -148,8 +148,8 @@ class GatherSum:
     def __init__(self, kernel: Array, bias: Array | None, binary: bool = False) -> None:
         self.kernel, self.binary = _float32(kernel), binary
         self.end = _Rectified(bias, kernel.shape[1])
-        core = native()
-        self.compiled = None if core is None else core.Kernel(self.kernel)
+        core, units = native(), kernel.shape[1]
+        self.compiled = None if core is None else core.Kernel(_padded(self.kernel), units)
 
     def __call__(self, rows: Rows) -> Array:
         """`Rows` → float32 [B, units].
@@ -256,6 +256,15 @@ class Interpolation:
         y[x >= xs[last]] = self.ys[last]
         y[~(x > xs[0])] = self.ys[0]
         return y
+
+
+def _padded(kernel: Array) -> Array:
+    """Rows of whole blocks of 16 where that costs little: their sums then stay in registers."""
+    units = kernel.shape[1]
+    more = -units % 16
+    if more == 0 or units + more > 128 or more > units / 4:
+        return kernel
+    return np.pad(kernel, ((0, 0), (0, more)))
 
 
 def _float32(values: Array) -> Array:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -32,12 +33,25 @@ void require(bool holds, const char* what) {
 }
 
 // A row of a kernel is fetched this many entries before it is used.
-constexpr int64_t kAhead = 8;
+constexpr int64_t kAhead = 16;
 // Columns that are summed in registers.
-constexpr int64_t kBlock = 64;
+constexpr int64_t kBlock = 32;
 
 inline void fetch_row(const float* row, int64_t units) {
   for (int64_t u = 0; u < units; u += 16) __builtin_prefetch(row + u);
+  __builtin_prefetch(row + units - 1);
+}
+
+// y += entry * v, whole blocks unrolled.
+inline void add_row(float* __restrict y, const float* __restrict entry, float v, int64_t units) {
+  int64_t u = 0;
+  for (; u + kBlock <= units; u += kBlock) {
+    for (int64_t i = 0; i < kBlock; ++i) y[u + i] += entry[u + i] * v;
+  }
+  for (; u + 4 <= units; u += 4) {
+    for (int64_t i = 0; i < 4; ++i) y[u + i] += entry[u + i] * v;
+  }
+  for (; u < units; ++u) y[u] += entry[u] * v;
 }
 
 DEEPBIRD_CLONES
@@ -49,30 +63,34 @@ void sum_rows(const int64_t* ids, const float* values, const int64_t* splits, in
     std::fill_n(y, units, 0.0f);
     for (int64_t i = splits[r]; i < splits[r + 1]; ++i) {
       if (i + kAhead < total) fetch_row(kernel + ids[i + kAhead] * units, units);
-      const float* entry = kernel + ids[i] * units;
-      const float v = values[i];
-      for (int64_t u = 0; u < units; ++u) y[u] += entry[u] * v;
+      add_row(y, kernel + ids[i] * units, values[i], units);
     }
   }
 }
 
-// The same for up to kBlock columns: the sums stay in registers.
-template <int64_t kUnits>
+// The same for a kernel whose rows are padded to 16 * kBlocks: the sums stay in registers.
+template <int64_t kBlocks>
 DEEPBIRD_CLONES
 void sum_rows_fixed(const int64_t* ids, const float* values, const int64_t* splits, int64_t rows,
-                    const float* kernel, float* out) {
+                    const float* kernel, int64_t units, float* out) {
+  constexpr int64_t kStride = 16 * kBlocks;
   const int64_t total = splits[rows];
   for (int64_t r = 0; r < rows; ++r) {
-    float y[kUnits] = {};
+    float y[kStride] = {};
     for (int64_t i = splits[r]; i < splits[r + 1]; ++i) {
-      if (i + kAhead < total) fetch_row(kernel + ids[i + kAhead] * kUnits, kUnits);
-      const float* entry = kernel + ids[i] * kUnits;
+      if (i + kAhead < total) fetch_row(kernel + ids[i + kAhead] * kStride, kStride);
+      const float* __restrict entry = kernel + ids[i] * kStride;
       const float v = values[i];
-      for (int64_t u = 0; u < kUnits; ++u) y[u] += entry[u] * v;
+      for (int64_t u = 0; u < kStride; ++u) y[u] += entry[u] * v;
     }
-    std::copy_n(y, kUnits, out + r * kUnits);
+    std::copy_n(y, units, out + r * units);
   }
 }
+
+using SumRows = decltype(&sum_rows);
+constexpr SumRows kSums[] = {sum_rows,          sum_rows_fixed<1>, sum_rows_fixed<2>,
+                             sum_rows_fixed<3>, sum_rows_fixed<4>, sum_rows_fixed<5>,
+                             sum_rows_fixed<6>, sum_rows_fixed<7>, sum_rows_fixed<8>};
 
 DEEPBIRD_CLONES
 void rectify_rows(float* y, int64_t rows, int64_t units, const float* bias, const float* slope) {
@@ -97,27 +115,28 @@ void check_entries(const int64_t* ids, int64_t n, const int64_t* splits, int64_t
 
 // Borrows the arrays, which Python keeps alive through nanobind's handles.
 struct Kernel {
-  Kernel(Matrix<float> kernel_) : kernel(kernel_) {}
+  Kernel(Matrix<float> kernel_, int64_t units_) : kernel(kernel_), units(units_) {
+    const auto stride = static_cast<int64_t>(kernel.shape(1));
+    require(units > 0 && (units == stride || (units < stride && stride % 16 == 0 && stride <= 128)),
+            "rows are padded to a multiple of 16 columns, 128 at most");
+  }
 
   void sum(const int64_t* ids, const float* values, int64_t n, Vector<int64_t> splits,
            Out out) const {
     const auto rows = static_cast<int64_t>(splits.size()) - 1;
-    const auto units = static_cast<int64_t>(kernel.shape(1));
     require(rows >= 0 && static_cast<int64_t>(out.shape(0)) == rows &&
                 static_cast<int64_t>(out.shape(1)) == units,
             "out is not [rows, units]");
     check_entries(ids, n, splits.data(), rows, static_cast<int64_t>(kernel.shape(0)));
     nb::gil_scoped_release release;
-    switch (units) {
-      case 16: return sum_rows_fixed<16>(ids, values, splits.data(), rows, kernel.data(), out.data());
-      case 32: return sum_rows_fixed<32>(ids, values, splits.data(), rows, kernel.data(), out.data());
-      case 48: return sum_rows_fixed<48>(ids, values, splits.data(), rows, kernel.data(), out.data());
-      case 64: return sum_rows_fixed<64>(ids, values, splits.data(), rows, kernel.data(), out.data());
-      default: sum_rows(ids, values, splits.data(), rows, kernel.data(), units, out.data());
-    }
+    const auto stride = static_cast<int64_t>(kernel.shape(1));
+    const bool padded = stride % 16 == 0 && stride / 16 < static_cast<int64_t>(std::size(kSums));
+    const SumRows sum_all = padded ? kSums[stride / 16] : sum_rows;
+    sum_all(ids, values, splits.data(), rows, kernel.data(), units, out.data());
   }
 
   Matrix<float> kernel;
+  int64_t units;
 };
 
 void gather_sum(const Kernel& kernel, Vector<int64_t> ids, Vector<float> values,
@@ -255,7 +274,7 @@ void rectify(Out y, Vector<float> bias, Vector<float> slope) {
 
 NB_MODULE(_kernels, m) {
   m.doc() = "Compiled kernels; deepbird_v2.serving.kernels documents them.";
-  nb::class_<Kernel>(m, "Kernel").def(nb::init<Matrix<float>>());
+  nb::class_<Kernel>(m, "Kernel").def(nb::init<Matrix<float>, int64_t>());
   bind_discretizer<double>(m, "Discretizer64");
   bind_discretizer<float>(m, "Discretizer32");
   m.def("gather_sum", &gather_sum);
