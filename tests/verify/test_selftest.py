@@ -182,3 +182,12 @@ def test_what_cannot_be_converted_is_not_planted(golden, monkeypatch):
 
     monkeypatch.setattr(migrate, "convert", refuse)
     assert plant(host, fault, module, changed) is None
+
+
+def test_a_module_that_calls_itself_is_compared_once(golden):
+    """nn.FlattenTable flattens tables in tables by itself."""
+    host = Host(Case(golden / "modules/FlattenTable"))
+    assert [path for path in host.trace if "FlattenTable" in path] == ["2.FlattenTable"]
+    converted = migrate.convert(host.module, example_inputs=host.case.inputs)
+    v1 = OracleEngine(host.module, None, {})
+    assert locate(v1, ConvertedEngine(converted), host.case.inputs).fault is None

@@ -84,13 +84,22 @@ class Env:
         return known
 
     def _watch(self, op: Op) -> None:
-        """Note what the op takes and gives whenever ``trace`` is a dict."""
-        forward = op.forward
+        """Note what the op takes and gives whenever ``trace`` is a dict.
+
+        An op that calls itself for the entries of a table is noted once, for the whole.
+        """
+        forward, inside = op.forward, False
 
         def traced(x: Any) -> Any:
-            y = forward(x)
-            if self.trace is not None:
-                self.trace[use(op.node.path, self.trace)] = (x, y)
+            nonlocal inside
+            if inside or self.trace is None:
+                return forward(x)
+            inside = True
+            try:
+                y = forward(x)
+            finally:
+                inside = False
+            self.trace[use(op.node.path, self.trace)] = (x, y)
             return y
 
         op.forward = traced  # type: ignore[method-assign]  # every call passes here, whoever calls
