@@ -288,8 +288,8 @@ def _table(found: list[FeatureDiff]) -> Table:
 def _heat_map(diff: FeatureDiff) -> HeatMap:
     return HeatMap(
         title=f"{diff.name}: {'recorded values' if diff.traffic else 'values beside boundaries'}",
-        x_label="bin in v2",
-        y_label="bin in v1",
+        x_label="bin in v2, by id",
+        y_label="bin in v1, by id",
         counts=tuple(tuple(row) for row in diff.matrix.tolist()),
     )
 

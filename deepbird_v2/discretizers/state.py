@@ -181,17 +181,30 @@ class Discretizer:
 
         return compile_table(self)
 
-    def apply(self, keys: Array, values: Array) -> tuple[Array, Array]:
+    def apply(
+        self, keys: Array, values: Array, *, keep_inputs: bool = False
+    ) -> tuple[Array, Array]:
         """Discretize the known features; move every other key as `unknown` says.
 
         Args:
             keys: int64[n].
             values: [n].
+            keep_inputs: add every entry once more, undiscretized, after the others: its key by a
+                signed floor modulo among other keys, as the published runtime does. Entries
+                without a feature thus come twice.
 
         Returns:
-            (int64[n] ids in [0, 2**output_bits), float32[n] values: 1 where discretized).
+            (int64[n] ids in [0, 2**output_bits), float32[n] values: 1 where discretized), or twice
+            as many with ``keep_inputs``.
         """
-        return self.table.apply(keys, values)
+        ids, kept = self.table.apply(keys, values)
+        if not keep_inputs:
+            return ids, kept
+        room = np.int64(self.unknown.room)
+        with np.errstate(over="ignore", invalid="ignore"):
+            inputs = np.asarray(values).astype(np.float32)
+        added = np.asarray(keys, np.int64) % room + self.unknown.first
+        return np.concatenate([ids, added]), np.concatenate([kept, inputs])
 
     def collisions(self) -> list[str]:
         """What shares an id with something else; empty for a state that keeps ids apart."""

@@ -57,6 +57,8 @@ class Discretizer(keras.layers.Layer):
         out_bits: the output has 2**out_bits columns.
         unknown_rule: an `UnknownRule`.
         unknown_ids: other keys take ids from the first up to the second.
+        keep_inputs: add every entry once more, undiscretized, after the others; see
+            `deepbird_v2.discretizers.state.Discretizer.apply`.
 
     Call arguments:
         key: ragged int64 [batch, None].
@@ -74,12 +76,13 @@ class Discretizer(keras.layers.Layer):
         out_bits: int,
         unknown_rule: str,
         unknown_ids: tuple[int, int],
+        keep_inputs: bool = False,
         **kwargs: Any,
     ) -> None:
         # Keras would round the values to the layer's float32 before they meet the cuts.
         super().__init__(autocast=False, **kwargs)
         self.n_feature, self.n_cut, self.most_cuts = n_feature, n_cut, most_cuts
-        self.out_bits = out_bits
+        self.out_bits, self.keep_inputs = out_bits, keep_inputs
         self.unknown = Unknown(UnknownRule(unknown_rule), *unknown_ids)
         sizes = (n_feature, n_feature + 1, n_cut, n_cut, n_cut + n_feature, n_feature)
         for name, size in zip(_STATE, sizes, strict=True):
@@ -136,7 +139,13 @@ class Discretizer(keras.layers.Layer):
             known = tf.equal(tf.gather(features, row), keys)
             columns = tf.where(known, self._id(row, values), columns)
             kept = tf.where(known, tf.ones_like(kept), kept)
-        indices = tf.stack([key.value_rowids(), columns], axis=1)
+        rows = key.value_rowids()
+        if self.keep_inputs:
+            room = tf.constant(self.unknown.room, tf.int64)
+            added = tf.math.floormod(keys, room) + self.unknown.first
+            rows, columns = tf.tile(rows, [2]), tf.concat([columns, added], axis=0)
+            kept = tf.concat([kept, tf.cast(values, tf.float32)], axis=0)
+        indices = tf.stack([rows, columns], axis=1)
         shape = tf.stack([key.nrows(out_type=tf.int64), tf.constant(1 << self.out_bits, tf.int64)])
         return tf.SparseTensor(indices, kept, shape)
 
@@ -166,4 +175,5 @@ class Discretizer(keras.layers.Layer):
             "out_bits": self.out_bits,
             "unknown_rule": self.unknown.rule.value,
             "unknown_ids": (self.unknown.first, self.unknown.stop),
+            "keep_inputs": self.keep_inputs,
         }

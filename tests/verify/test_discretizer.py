@@ -193,6 +193,17 @@ def test_the_heat_map_marks_what_left_the_diagonal():
     assert heat_map(HeatMap("", "", "", ())) == "<p>No values.</p>"
 
 
+def test_the_heat_map_of_swapped_ids_leaves_the_diagonal():
+    report = compare_discretizers(STATE, swapped(STATE, 8), traffic())
+    maps = {block.title: block for block in report.sections[1].blocks}
+    off = {title: block.off_diagonal for title, block in maps.items()}
+    values = traffic()[1][traffic()[0] == 8]
+    ids = STATE.apply(np.full(len(values), 8), values)[0]
+    moved = int(np.isin(ids, STATE.by_id[8].ids[1:3]).sum())
+    assert sorted(off.values()) == [0, 0, moved]
+    assert off["feature 8 (price): recorded values"] == moved
+
+
 def test_every_special_value_is_asked():
     assert len(SPECIAL) == 9
     report = compare_discretizers(STATE, nan_elsewhere(STATE, 3))

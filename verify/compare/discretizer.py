@@ -83,7 +83,8 @@ class FeatureDiff:
         probes_moved: those whose id differs.
         traffic: recorded values.
         traffic_moved: those whose id differs.
-        matrix: int64[old bins, new bins] of the traffic, or else of the probes.
+        matrix: int64[ids, ids] old against new, by the rank of ids among all that the feature has
+            in either state; of the traffic, or else of the probes.
         psi: of the traffic's ids; None without traffic.
     """
 
@@ -208,22 +209,27 @@ def _differ(
     return differ
 
 
+def _ids(
+    old: Discretizer, new: Discretizer, feature: int, values: Array
+) -> tuple[Array, Array, Array]:
+    """(all ids of the feature ascending, [n] rank of each value's old id, [n] of its new id)."""
+    keys = np.full(len(values), feature, np.int64)
+    every = np.union1d(old.by_id[feature].ids, new.by_id[feature].ids)
+    before, after = (np.searchsorted(every, s.apply(keys, values)[0]) for s in (old, new))
+    return every, before, after
+
+
 def _matrix(old: Discretizer, new: Discretizer, feature: int, values: Array) -> Array:
-    found = []
-    for state in (old, new):
-        rows = np.full(len(values), _row(state.table, feature))
-        found.append(state.table.bin_of(rows, values))
-    matrix = np.zeros((len(old.by_id[feature].ids), len(new.by_id[feature].ids)), np.int64)
-    np.add.at(matrix, tuple(found), 1)
+    every, before, after = _ids(old, new, feature, values)
+    matrix = np.zeros((len(every), len(every)), np.int64)
+    np.add.at(matrix, (before, after), 1)
     return matrix
 
 
 def _traffic_psi(old: Discretizer, new: Discretizer, feature: int, values: Array) -> Psi:
-    keys = np.full(len(values), feature, np.int64)
-    ids = [state.apply(keys, values)[0] for state in (old, new)]
-    every = np.unique(np.concatenate([*ids, old.by_id[feature].ids, new.by_id[feature].ids]))
-    counts = [np.bincount(np.searchsorted(every, i), minlength=len(every)) for i in ids]
-    return psi(counts[0], counts[1])
+    every, before, after = _ids(old, new, feature, values)
+    n = len(every)
+    return psi(np.bincount(before, minlength=n), np.bincount(after, minlength=n))
 
 
 def psi(old: Array, new: Array, seed: int = 0) -> Psi:

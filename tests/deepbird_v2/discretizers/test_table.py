@@ -152,3 +152,23 @@ def test_a_savedmodel_gives_numpys_ids(state, dtype, tmp_path):
     tf.saved_model.save(module, str(tmp_path / "saved"))
     restored = tf.saved_model.load(str(tmp_path / "saved"))
     check(restored.run, state, dtype)
+
+
+@pytest.mark.parametrize("state", [EVERY[0], EVERY[-1]])
+def test_inputs_can_be_kept_beside_the_bins(state):
+    import tensorflow as tf
+
+    from deepbird_v2.layers.discretizer import Discretizer as Layer
+
+    keys, values = np.array([7, -5, 2**62]), np.array([0.5, 2.0, 3.0])
+    ids, kept = state.apply(keys, values, keep_inputs=True)
+    alone, ones = state.apply(keys, values)
+    room, first = state.unknown.room, state.unknown.first
+    assert ids.tolist() == [*alone.tolist(), *(int(k) % room + first for k in keys)]
+    assert kept.tolist() == [*ones.tolist(), *values.tolist()]
+    layer = Layer.from_state(state, keep_inputs=True)
+    assert layer.get_config()["keep_inputs"]
+    out = layer(*(tf.RaggedTensor.from_row_splits(c, [0, 1, 3]) for c in (keys, values)))
+    np.testing.assert_array_equal(out.indices[:, 1], ids)
+    np.testing.assert_array_equal(out.indices[:, 0], [0, 1, 1, 0, 1, 1])
+    np.testing.assert_array_equal(out.values, kept)
