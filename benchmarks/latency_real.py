@@ -16,20 +16,20 @@ from contextlib import contextmanager
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-import numpy as np  # noqa: E402 - reads the variable above
+import numpy as np
 
-from verify.latency.experiment import run_experiment  # noqa: E402 - after NumPy
-from verify.latency.fingerprint import load_average  # noqa: E402 - after NumPy
-from verify.latency.judge import Design  # noqa: E402 - after NumPy
-from verify.latency.samples import Measure, Segment  # noqa: E402 - after NumPy
-from verify.latency.schedule import (  # noqa: E402 - after NumPy
+from verify.latency.experiment import run_experiment
+from verify.latency.fingerprint import load_average
+from verify.latency.judge import Design
+from verify.latency.samples import Measure, Segment
+from verify.latency.schedule import (
     SystemClock,
     arrivals,
     closed_loop,
     open_loop,
     warm_up,
 )
-from verify.verdict import Verdict  # noqa: E402 - after NumPy
+from verify.verdict import Verdict
 
 STEPS = 50  # of one request to v1: a factor of 1.2 is 60
 
