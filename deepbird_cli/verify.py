@@ -94,15 +94,15 @@ def golden(
         initializer=quiet_tensorflow,
         progress=Counter("checking", sys.stderr.isatty()),
     )
-    result = to_report(run, shlex.join(["deepbird", *sys.argv[1:]]))
     text = json.dumps(run.to_json(), indent=1, ensure_ascii=False) + "\n"
+    if json_file is not None and str(json_file) != "-":
+        write_atomically(json_file, text)
+    typer.echo(text if str(json_file) == "-" else "\n".join(summary(run)))
+    result = to_report(run, shlex.join(["deepbird", *sys.argv[1:]]))
     if junit is not None:
         write_atomically(junit, to_junit(result))
     if report is not None:
         write_report(result, report)
-    if json_file is not None and str(json_file) != "-":
-        write_atomically(json_file, text)
-    typer.echo(text if str(json_file) == "-" else "\n".join(summary(run)))
     raise typer.Exit(0 if run.passed else 1)
 
 
