@@ -28,7 +28,8 @@ from verify.traffic.recorder import RecordingInfo
 from verify.traffic.records import is_parquet
 from verify.traffic.replay import Replay, Replayed
 from verify.traffic.responses import Responses
-from verify.traffic.slices import MINIMUM, Slice, judge_slices, need_duckdb, quoted_names
+from verify.traffic.slice_store import need_duckdb
+from verify.traffic.slices import MINIMUM, Slice, judge_slices, quoted_names
 from verify.traffic.stored import MOST_ROWS, Stored, load_stored
 from verify.verdict import Check, Stage, Status
 
