@@ -72,6 +72,8 @@ nb::object pool_adjacent(Doubles targets, Doubles weights) {
 
 NB_MODULE(_discretizers, m) {
   m.doc() = "The discretizers' compiled core.";
+  // A table keeps its index; tables at module level live until the interpreter is gone.
+  nb::set_leak_warnings(false);
   nb::class_<Index>(m, "Index")
       .def(
           "__init__",
