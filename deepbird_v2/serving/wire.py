@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from deepbird_v2.data._wire import STRING, STRUCT, Cursor
+from deepbird_v2.data.backend import core
 from deepbird_v2.data.errors import DecodeError
 
 __all__ = [
@@ -88,15 +89,37 @@ def size_of(data: bytes | bytearray) -> int | None:
     Raises:
         DecodeError: they can become no message.
     """
-    cursor = Cursor(bytes(data))
+    whole = bytes(data)
+    cursor = Cursor(whole)
     try:
-        cursor.pos = parse(cursor.data).body  # type: ignore[arg-type]  # bytes, two lines above
+        message = parse(whole)
+        end = _end_of_records(whole, message)
+        if end is not None:
+            return end
+        cursor.pos = message.body
         cursor.skip(STRUCT)
     except DecodeError as error:
         if "remain" in error.reason:  # it says how much is left wherever something is cut off
             return None
         raise
     return cursor.pos
+
+
+def _end_of_records(data: bytes, message: Message) -> int | None:
+    """Where a batch request or response ends, by the compiled walk; None where that cannot tell."""
+    start = message.body + 3  # the type and number of the field that holds it
+    if message.name != "getBatchPrediction" or data[message.body : message.body + 2] != b"\x0c\0":
+        return None
+    _, ends, common, error = core().request_spans(data[start:], True)
+    if error is not None:
+        if "remain" in error[2]:
+            raise DecodeError(None, start + error[1], error[2])
+        return None
+    if not len(ends):
+        return None
+    tail = max(int(ends[-1]), common[1] if common else 0)
+    end = start + tail + len(_END) * 2  # of the request, and of the struct around it
+    return end if data[start + tail : end] == _END * 2 else None
 
 
 def call(name: str, request: bytes, sequence: int = 1) -> bytes:

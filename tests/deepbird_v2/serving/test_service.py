@@ -188,3 +188,15 @@ def test_messages_are_measured_byte_by_byte(strict):
     assert (message.name, message.sequence, message.strict) == ("getPrediction", 7, strict)
     assert [wire.size_of(data[:n]) for n in range(len(data))] == [None] * len(data)
     assert wire.size_of(data + b"more") == len(data)
+
+
+@pytest.mark.parametrize(
+    "request_", [b"\x0f\x00\x01\x0c\x00\x00\x00\x02\x00\x00\x00",
+                 b"\x0f\x00\x01\x0c\x00\x00\x00\x00\x00",
+                 b"\x0f\x00\x01\x0c\x00\x00\x00\x01\x00\x0c\x00\x02\x00\x00",
+                 b"\x0c\x00\x02\x00\x0f\x00\x01\x0c\x00\x00\x00\x00\x00"],
+)  # fmt: skip
+def test_batches_are_measured_whatever_their_fields(request_):
+    data = wire.call("getBatchPrediction", request_)
+    assert [wire.size_of(data[:n]) for n in range(len(data))] == [None] * len(data)
+    assert wire.size_of(data + data) == len(data)
