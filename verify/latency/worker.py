@@ -129,11 +129,25 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what libraries write to standard error as they load; errors reach the parent anyway."""
+    terminal = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
 def _work(job: _Job, pipe: Any) -> None:
     """The process: open the engine, then measure what it is told to until the pipe closes."""
     clock = SystemClock()
     try:
-        answer, description = job.target.open()
+        with _quiet():
+            answer, description = job.target.open()
         if job.cpu is not None and sys.platform == "linux":
             for thread in Path("/proc/self/task").iterdir():
                 os.sched_setaffinity(int(thread.name), {job.cpu})
