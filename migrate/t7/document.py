@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from migrate.t7.ascii import AsciiCursor
 from migrate.t7.binary import BinaryCursor
-from migrate.t7.errors import BadValue, NotTorch, T7Error
+from migrate.t7.errors import BadValue, T7Error
 from migrate.t7.layouts import Layout, LayoutSource, load_layouts
 from migrate.t7.reader import Reader
 from migrate.t7.sniff import check_mode, sniff
@@ -171,20 +171,14 @@ def _named(name: str | None) -> Iterator[None]:
 
 
 def buffer_of(source: Source) -> Buffer:
-    """The bytes of a source: a large file is mapped, a small one read.
-
-    Raises:
-        NotTorch: it is a pipe or a device, from which reading may never return.
-    """
+    """The bytes of a source: a large regular file is mapped, anything else is read."""
     if isinstance(source, bytes):
         return source
     if isinstance(source, (bytearray, memoryview)):
         return bytes(source)
     path = Path(source)
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise NotTorch("this is a pipe or a device, not a file", offset=0)
     with path.open("rb") as file:
-        if path.stat().st_size > _SMALL:
+        if path.is_file() and path.stat().st_size > _SMALL:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return file.read()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import struct
@@ -286,10 +285,3 @@ def test_bytecode_is_never_run(tmp_path: Path) -> None:
     for step in ("eval x", "__import__ x", "bytes:os x", "at_end x"):
         with pytest.raises(t7.BadValue):
             t7.load(b"\0\0\0\0", layouts={"Any": [step]})
-
-
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
-    pipe = tmp_path / "x.t7"
-    os.mkfifo(pipe)
-    with pytest.raises(t7.T7Error, match="a pipe or a device"):
-        t7.load(pipe)
