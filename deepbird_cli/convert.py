@@ -42,7 +42,7 @@ def convert(
 
     with step("reading the source", as_json):
         quiet_tensorflow()
-        from migrate.records import find_features, prediction_names
+        from migrate.records import find_features, prediction_names, takes_records
 
         _extend(extension)
         config = find_features(source, features)
@@ -83,6 +83,11 @@ def convert(
     typer.echo(
         f"{output}: {summary['modules']} modules, {summary['tensors']} tensors, every one used once"
     )
+    if converted.features is None and takes_records(converted.module):
+        typer.echo(
+            "note: no features.json or config says which features the model reads, so the folder "
+            "takes decoded columns, not DataRecords; give --features"
+        )
     if converted.report.static_batch:
         typer.echo("note: the model computes with its batch size and takes only the example's")
 

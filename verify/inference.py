@@ -55,7 +55,10 @@ def verify_inference(
 
     engine = TensorFlowEngine(v2)
     if engine.features is None:
-        raise ValueError(f"{v2}: the model takes tensors; compare its outputs with deepbird diff")
+        raise ValueError(
+            f"{v2}: it has no list of features to read from DataRecords; convert with --features "
+            f"(outputs of a model of tensors are compared by deepbird diff)"
+        )
     batch = decode_batch(read_records(requests), engine.features)
     answers, repeated = _answers(engine, batch), engine.predict(batch[:LAYER_ROWS])
     labels = batch.labels[:, 0] if batch.labels.shape[1] == 1 else None
