@@ -1,8 +1,7 @@
 """What a call costs: the predictor beside NumPy and TensorFlow.
 
-Run ``deepbird convert golden/flights/flights.t7 -o flights`` and then
-``python benchmarks/serve_models.py flights``. One thread. All rows of a table
-come from one run in which the contestants take turns, so compare ratios.
+``python benchmarks/serve_models.py [FOLDER]``, by default on the flights model. One thread. All
+rows of a table come from one run in which the contestants take turns, so compare ratios.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np  # noqa: E402 - reads the variables above
 
+FLIGHTS = Path("golden/flights/flights.t7")
 Work = dict[str, Callable[[], Any]]
 BATCHES = (1, 32, 256)
 
@@ -137,12 +138,17 @@ def serve_mlp(calls: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="the flights model, converted")
+    parser.add_argument("folder", type=Path, nargs="?", help="a DataRecord model; default: flights")
     parser.add_argument("--requests", type=Path, default=Path("golden/flights/requests.lzo"))
     parser.add_argument("--calls", type=int, default=300)
     options = parser.parse_args()
     print(f"{'':58}{'p50 us':>10}{'p99 us':>10}{'ratio':>8}")
-    serve_records(options.folder, options.requests, options.calls)
+    from migrate.converter import convert
+    from migrate.export import export
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or export(convert(FLIGHTS), Path(scratch) / "flights")
+        serve_records(folder, options.requests, options.calls)
     serve_mlp(options.calls)
 
 
