@@ -48,7 +48,8 @@ def test_the_model_draws_when_torch_does_and_from_the_same_values(
 ) -> None:
     m, in_training, in_evaluation = CASES[name]
     expected = oracle.forward(m, X, training, seed=1)
-    got = migrate.convert(m, X)(X, training)
+    model = migrate.convert(m, X)
+    got = [model(X, training) for _ in range(20)]  # one draw of few planes may keep or drop all
     drawn = in_training if training else in_evaluation
     assert (len(np.unique(got)) == 2) is drawn
     np.testing.assert_allclose(np.unique(got), np.unique(expected), rtol=1e-6)
