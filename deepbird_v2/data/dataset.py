@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from deepbird_v2.data.decode import OnError
 
 _LOG = logging.getLogger(__name__)
+# Records that cross from Python to TensorFlow at a time: a crossing costs as much as decoding 300.
+READ = 2048
 
 
 def to_ragged(batch: Batch, *, with_field: bool = True) -> dict[str, tf.RaggedTensor]:
@@ -57,7 +59,8 @@ def block_format_dataset(
     Args:
         files: Block-format files, compressed or not.
         config: What to keep.
-        batch_size: Records a batch; a batch may span files, never epochs.
+        batch_size: Records a batch; a batch may span files, never epochs, and is smaller where bad
+            records were left out.
         shuffle: Shuffle the files, then records within a window. Each pass over the dataset has
             another order; with a seed, the n-th pass is always the same.
         seed: For `shuffle`; None draws one.
@@ -86,26 +89,57 @@ def block_format_dataset(
     paths = _existing(files)
     root = np.random.SeedSequence(seed)
     passes = itertools.count()
+    rows = batch_size * max(1, READ // batch_size)
 
     def groups() -> Iterator[Group]:
         if not shuffle:
-            return ordered_groups(paths, batch_size, strict=strict)
+            return ordered_groups(paths, rows, strict=strict)
         this_pass = np.random.SeedSequence(root.entropy, spawn_key=(next(passes),))
         rng = np.random.default_rng(this_pass)
-        return shuffled_groups(paths, batch_size, rng, shuffle_buffer, strict=strict)
+        return shuffled_groups(paths, rows, rng, shuffle_buffer, strict=strict)
 
     def decode(group: Group) -> Batch:
         return decode_group(group, config, strict=strict, on_error=on_error)
 
-    def batches() -> Iterator[tuple[Any, ...]]:
+    def reads() -> Iterator[tuple[Any, ...]]:
         for _ in itertools.count() if repeat else range(1):
-            for batch in _map_in_order(decode, groups(), workers):
-                if len(batch) >= (batch_size if drop_remainder else 1):
-                    yield _flat(batch)
+            for read in _map_in_order(decode, groups(), workers):
+                yield _flat(read)
 
-    flat = tf.data.Dataset.from_generator(batches, output_signature=_signature(config))
+    flat = tf.data.Dataset.from_generator(reads, output_signature=_signature(config))
     field = bool(config.splits) if with_field is None else with_field
-    return flat.map(_assembler(config, field)).prefetch(prefetch)
+    cut = _cutter(batch_size, drop_remainder)
+    return flat.flat_map(cut).map(_assembler(config, field)).prefetch(prefetch)
+
+
+def _cutter(batch_size: int, drop_remainder: bool) -> Callable[..., tf.data.Dataset]:
+    """A function from the flat columns of many rows to a dataset of those of its batches."""
+
+    def cut(
+        splits: tf.Tensor,
+        key: tf.Tensor,
+        value: tf.Tensor,
+        field: tf.Tensor,
+        labels: tf.Tensor,
+        weights: tf.Tensor,
+    ) -> tf.data.Dataset:
+        rows = tf.size(splits, tf.int64) - 1
+        end = rows - (batch_size - 1 if drop_remainder else 0)
+
+        def batch(first: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            last = tf.minimum(first + batch_size, rows)
+            low, high = splits[first], splits[last]
+            entries = (column[low:high] for column in (key, value, field))
+            return (
+                splits[first : last + 1] - low,
+                *entries,
+                labels[first:last],
+                weights[first:last],
+            )
+
+        return tf.data.Dataset.range(0, end, batch_size).map(batch)
+
+    return cut
 
 
 def _assembler(config: FeatureConfig, with_field: bool) -> Callable[..., Any]:
