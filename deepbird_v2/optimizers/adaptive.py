@@ -30,6 +30,19 @@ class Adagrad(Optimizer):
         step = -tf.cast(rate, x.dtype) * grad / (tf.sqrt(squares) + 1e-10)
         return x + step, {"squares": squares}
 
+    def fused(self, grad: Any, variable: Any, slots: Slots, rate: Any) -> bool:
+        """TensorFlow's second Adagrad has its epsilon where Torch has it."""
+        kernels = tf.raw_ops
+        lr, epsilon = tf.cast(rate, variable.dtype), tf.constant(1e-10, variable.dtype)
+        where = {"var": variable.handle, "accum": slots["squares"].handle, "lr": lr}
+        if isinstance(grad, tf.IndexedSlices):
+            kernels.ResourceSparseApplyAdagradV2(
+                **where, epsilon=epsilon, grad=grad.values, indices=grad.indices
+            )
+        else:
+            kernels.ResourceApplyAdagradV2(**where, epsilon=epsilon, grad=grad)
+        return True
+
 
 @keras.saving.register_keras_serializable("deepbird")
 class Adadelta(Optimizer):

@@ -108,6 +108,20 @@ class Optimizer(keras.optimizers.Optimizer):
         """The slots that this optimizer needs with its options."""
         return tuple(self.slots)
 
+    def fused(self, grad: Any, variable: Any, slots: Slots, rate: Any) -> bool:
+        """Do all of a step at once where TensorFlow has a kernel for the rule, bit for bit.
+
+        Args:
+            grad: gradient without repeated rows.
+            variable: to change, a ``tf.Variable``.
+            slots: its state, ``tf.Variable`` each.
+            rate: as in `rule`.
+
+        Returns:
+            Whether it was done; else `rule` does it.
+        """
+        return False
+
     def prepare(self, variables: Sequence[Any]) -> None:
         """What has to happen before the gradient is computed; for most, nothing."""
 
@@ -127,11 +141,19 @@ class Optimizer(keras.optimizers.Optimizer):
         """As in Keras; repeated rows of sparse gradients are added up first."""
         super().apply([merged(grad) for grad in grads], trainable_variables)
 
+    def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        """As in Keras, with the rate after decay: computed once, not once a variable."""
+        super()._backend_update_step(grads, trainable_variables, self._rate(learning_rate))
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Change a variable and its state, all of it or the rows of a sparse gradient."""
         index = self._get_variable_index(variable)
         slots = {name: keras_variables[index].value for name, keras_variables in self.state.items()}
-        rate = self._rate(learning_rate)
+        rate = learning_rate
+        if not self.l2 and self.fused(gradient, variable, slots, rate):
+            return
         if isinstance(gradient, tf.IndexedSlices) and self.rests and not self.l2:
             rows = gradient.indices
             read = {name: tf.gather(slot, rows) for name, slot in slots.items()}
