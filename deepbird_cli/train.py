@@ -167,11 +167,10 @@ class _Job:
             stream=torch,
             ties=made.trainable.ties,
         )
-        batches, epoch = self._batches(made, torch, stream[1] if stream else 0)
-        return trainer.run(itertools.islice(batches, self._steps(steps, epoch)))
+        return trainer.run(self._batches(made, steps, torch, stream[1] if stream else 0))
 
-    def _batches(self, made: _Made, stream: Any, in_order_of: int) -> tuple[Iterator[Any], int]:
-        """Batches without end, and how many make a pass."""
+    def _batches(self, made: _Made, steps: int | None, stream: Any, in_order_of: int) -> Any:
+        """As many batches as there are steps."""
         from deepbird_v2.data.block_format import read_records
         from deepbird_v2.data.dataset import block_format_dataset
         from deepbird_v2.training.records import v1_batches
@@ -180,17 +179,18 @@ class _Job:
         assert optimization is not None  # noqa: S101 - make() has refused such a config
         size, shuffle = optimization.batch_size or 1, bool(optimization.shuffle)
         names = made.converted.features
-        epoch = -(-sum(1 for file in self.data for _ in read_records(file)) // size)
+        records = sum(1 for file in self.data for _ in read_records(file))
+        wanted = self._steps(steps, epoch=-(-records // size))
         if stream is not None:
             batches = v1_batches(
                 self.data, names, size, stream, shuffle=shuffle, in_order_of=in_order_of
             )
-            return batches, epoch
+            return itertools.islice(batches, wanted)
         seed = self.config.seed
         endless = block_format_dataset(
             self.data, names, size, shuffle=shuffle, seed=seed, repeat=True
         )
-        return iter(endless), epoch
+        return endless.take(wanted)
 
     def _steps(self, asked: int | None, epoch: int) -> int:
         optimization = self.config.optimization

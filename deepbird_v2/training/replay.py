@@ -16,7 +16,7 @@ import numpy as np
 from deepbird_v2.layers.dropout import BernoulliDropout, WhiteNoise
 from deepbird_v2.training.torch_stream import TorchStream
 
-__all__ = ["NoiseUse", "Replay"]
+__all__ = ["NoiseUse", "Replay", "input_like"]
 
 NOISY = (keras.layers.Dropout, BernoulliDropout, WhiteNoise)
 
@@ -90,7 +90,7 @@ class Replay:
             mask, adds = found
             return args[0] + mask if adds else args[0] * mask
 
-        inputs = keras.tree.map_structure(_copied_input, self.model.input)
+        inputs = keras.tree.map_structure(input_like, self.model.input)
         outputs = self.model._run_through_graph(inputs, call_fn=call)
         return keras.Model([inputs, masks], outputs, name=f"{self.model.name}_replay")
 
@@ -168,7 +168,8 @@ def _refuse_others(model: Any) -> None:
             )
 
 
-def _copied_input(x: Any) -> Any:
+def input_like(x: Any) -> Any:
+    """A new input of the shape, type and layout of a tensor."""
     return keras.Input(
         batch_shape=x.shape,
         dtype=x.dtype,
