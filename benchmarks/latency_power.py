@@ -18,7 +18,7 @@ from verify.verdict import Verdict
 
 MACHINES = {
     "at rest": Machine(),
-    "busy": replace(LOADED, drift=0.05, stall_share=0.005),
+    "busy": replace(LOADED, drift=0.07, stall_share=0.005),
     "loaded": LOADED,
 }
 

@@ -21,14 +21,9 @@ import numpy as np
 from verify.latency.experiment import run_experiment
 from verify.latency.fingerprint import load_average
 from verify.latency.judge import Design
+from verify.latency.queue import Responses
 from verify.latency.samples import Measure, Segment
-from verify.latency.schedule import (
-    SystemClock,
-    arrivals,
-    closed_loop,
-    open_loop,
-    warm_up,
-)
+from verify.latency.schedule import SystemClock, stretch, warm_up
 from verify.verdict import Verdict
 
 STEPS = 50  # of one request to v1: a factor of 1.2 is 60
@@ -53,7 +48,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--slower", type=float, nargs="*", default=[1.0, 1.2])
     options = parser.parse_args()
-    design = Design(blocks=4, requests=30)
+    design = Design()
     clock = SystemClock()
     print(f"{'v2 / v1':>8}{'PASS':>6}{'FAIL':>6}{'INCONCLUSIVE':>14}{'restarts':>10}{'load':>7}")
     for factor in options.slower:
@@ -62,11 +57,11 @@ def main() -> None:
         def start(pair: tuple[str, str], _: int, factor: float = factor) -> Iterator[Measure]:
             calls = [engine(factor if role == "v2" else 1.0) for role in pair]
             rate = design.utilization / warm_up(calls[0], clock, 0.5)[0]
+            responses = [Responses(rate) for _ in pair]
 
             def measure(role: int) -> Segment:
-                segment = closed_loop(calls[role], 0, design.requests, clock)
-                due = arrivals(design.requests, rate)
-                return segment | open_loop(calls[role], 0, due, clock)
+                found = stretch(calls[role], 0, design.requests, rate, clock)
+                return responses[role].of(found)
 
             yield measure
 

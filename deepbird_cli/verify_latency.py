@@ -28,8 +28,8 @@ def latency(
     budget: Annotated[
         Path | None, typer.Option(help="Limits, a line each, such as 'p99 <= 1.1 * v1'.")
     ] = None,
-    v1_backend: Annotated[str, typer.Option(help="auto, compiled or tensorflow.")] = "auto",
-    v2_backend: Annotated[str, typer.Option(help="auto, compiled or tensorflow.")] = "auto",
+    v1_backend: Annotated[str, typer.Option(help="auto, compiled, litert or tensorflow.")] = "auto",
+    v2_backend: Annotated[str, typer.Option(help="auto, compiled, litert or tensorflow.")] = "auto",
     features: Annotated[str | None, typer.Option(help="features.json of a v1 source.")] = None,
     restarts: Annotated[int, typer.Option(help="Process restarts before the first look.")] = 5,
     most_restarts: Annotated[int, typer.Option(help="Restarts after which to stop.")] = 20,

@@ -14,6 +14,7 @@ from verify.latency.budget import Budget
 from verify.latency.experiment import Outcome, run_experiment
 from verify.latency.fingerprint import fingerprint, load_average
 from verify.latency.judge import Design
+from verify.latency.queue import Responses
 from verify.latency.report import make_report
 from verify.latency.samples import ORDER, Measure, Segment
 from verify.latency.store import write_samples
@@ -137,7 +138,7 @@ class _Engines:
             for role, runner in zip(pair, runners, strict=True):
                 self._await(role, runner)
             rate = self.design.utilization / measured[0].service
-            turn = [0, 0]
+            turn, responses = [0, 0], [Responses(rate) for _ in pair]
 
             def measure(role: int) -> Segment:
                 number, runner = turn[role], runners[role]
@@ -146,7 +147,7 @@ class _Engines:
                     return runner.segment(restart, number)
                 count = self.design.requests
                 # Both engines get the same requests, each in its turn.
-                return runner.segment(number * count, count, rate)
+                return responses[role].of(runner.segment(number * count, count, rate))
 
             yield measure
         self.seconds += SystemClock.now() - begin

@@ -29,8 +29,8 @@ class Design:
 
     restarts: int = 5
     most_restarts: int = 20
-    blocks: int = 6
-    requests: int = 100
+    blocks: int = 60
+    requests: int = 10
     error: float = 0.01
     utilization: float = 0.4
 

@@ -10,11 +10,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Clock", "SystemClock", "arrivals", "closed_loop", "open_loop", "queue", "warm_up"]
+__all__ = [
+    "Clock",
+    "SystemClock",
+    "arrivals",
+    "closed_loop",
+    "open_loop",
+    "stretch",
+    "warm_up",
+]
 
 Array = np.ndarray[Any, Any]
 Call = Callable[[int], object]
 
+WARM = 2  # requests
 WINDOW = 40
 STEADY = 0.05
 SPIN = 2e-4  # sleeping wakes up later than asked by less than this, on a machine at rest
@@ -86,8 +95,6 @@ def closed_loop(call: Call, first: int, count: int, clock: Clock) -> dict[str, A
 def open_loop(call: Call, first: int, due: Array, clock: Clock) -> dict[str, Array]:
     """Each request begins when it is due, or, if the engine is busy, as soon as it is free.
 
-    A stall is felt by every request that was due meanwhile, as it is by users.
-
     Args:
         call: answers request i.
         first: number of the first request.
@@ -95,35 +102,44 @@ def open_loop(call: Call, first: int, due: Array, clock: Clock) -> dict[str, Arr
         clock: of the measurement.
 
     Returns:
-        ``response``: seconds from due to answered, the length of ``due``; and ``undisturbed``: the
-        same as it would be had no other process taken the processor, where the system tells.
+        ``scheduled``: seconds that each request kept the engine, from when it was due and the one
+        before was done; and ``own``: the same without the time in which another process had the
+        processor, where the system tells. `Queue` makes response times of them.
     """
-    response, own = np.empty(len(due)), np.empty(len(due))
+    scheduled, own = np.empty(len(due)), np.empty(len(due))
     begin = clock.now()
+    free = begin
     for i, offset in enumerate(due):
         clock.wait_until(begin + offset)
         waited, start = clock.waited(), clock.now()
         call(first + i)
         end = clock.now()
-        response[i] = end - begin - offset
+        scheduled[i] = end - max(begin + offset, free)
         own[i] = end - start - (clock.waited() - waited)
+        free = end
     if np.isnan(own).any():
-        return {"response": response}
-    return {"response": response, "undisturbed": queue(due, np.maximum(own, 0))}
+        return {"scheduled": scheduled}
+    return {"scheduled": scheduled, "own": np.maximum(own, 0)}
 
 
-def queue(due: Array, service: Array) -> Array:
-    """Response times of a server that takes one request at a time.
+def stretch(call: Call, first: int, count: int, rate: float, clock: Clock) -> dict[str, Array]:
+    """Requests one after another, then as many on a schedule.
+
+    A few before them do not count: the engine before had the caches.
 
     Args:
-        due: [n] ascending seconds.
-        service: [n] seconds that each request takes.
+        call: answers request i.
+        first: number of the first request.
+        count: how many, of either sort.
+        rate: of the schedule, a second.
+        clock: of the measurement.
 
     Returns:
-        [n] seconds from due to done.
+        What `closed_loop` and `open_loop` return.
     """
-    done = np.cumsum(service)
-    return np.asarray(np.maximum.accumulate(due - (done - service)) + done - due)
+    closed_loop(call, first, WARM, clock)
+    found = closed_loop(call, first, count, clock)
+    return found | open_loop(call, first, arrivals(count, rate), clock)
 
 
 def arrivals(count: int, rate: float) -> Array:

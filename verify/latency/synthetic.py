@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from verify.latency.judge import Design
+from verify.latency.queue import Responses
 from verify.latency.samples import Measure, Segment
-from verify.latency.schedule import arrivals, queue
 
 __all__ = ["LOADED", "Machine", "SyntheticEngines"]
 
@@ -28,18 +28,20 @@ class Machine:
 
     Attributes:
         start: spread of the speed between process starts (log scale).
-        drift: spread of the speed from one stretch to the next.
+        drift: spread of the speed in the course of time.
+        memory: requests after which half of a change of speed is gone.
         stall_share: share of requests that are interrupted.
         stall: mean length of an interruption, in seconds.
     """
 
     start: float = 0.01
-    drift: float = 0.02
+    drift: float = 0.03
+    memory: float = 400.0
     stall_share: float = 0.0
     stall: float = 0.0
 
 
-LOADED = Machine(start=0.03, drift=0.15, stall_share=0.02, stall=8e-3)
+LOADED = Machine(start=0.03, drift=0.21, stall_share=0.02, stall=8e-3)
 
 
 @dataclass
@@ -70,22 +72,20 @@ class SyntheticEngines:
         """See `verify.latency.experiment.Start`."""
         rng, machine = self._rng, self.machine
         speed = [self.slower.get(role, 1.0) * np.exp(rng.normal(0, machine.start)) for role in pair]
-        drift = 0.0
+        responses = [Responses(self.design.utilization / self.mean) for _ in pair]
+        drift = rng.normal(0, machine.drift)
+        kept = 0.5 ** (2 * self.design.requests / machine.memory)
 
         def measure(role: int) -> Segment:
             nonlocal drift
-            drift = 0.7 * drift + rng.normal(0, machine.drift)
+            drift = kept * drift + rng.normal(0, machine.drift * np.sqrt(1 - kept**2))
             pace = self.mean * speed[role] * np.exp(drift)
             n = self.design.requests
-            cpu, scheduled = (pace * rng.lognormal(0, self.spread, n) for _ in range(2))
-            wall, served = self._interrupted(cpu), self._interrupted(scheduled)
-            due = arrivals(n, self.design.utilization / self.mean)
-            return {
-                "service": wall,
-                "cpu": cpu,
-                "response": queue(due, served),
-                "undisturbed": queue(due, scheduled),
-            }
+            cpu, own = (pace * rng.lognormal(0, self.spread, n) for _ in range(2))
+            wall, scheduled = self._interrupted(cpu), self._interrupted(own)
+            return responses[role].of(
+                {"service": wall, "cpu": cpu, "scheduled": scheduled, "own": own}
+            )
 
         yield measure
 

@@ -13,7 +13,7 @@ __all__ = ["Kind", "Target"]
 Kind = Literal["folder", "v1", "endpoint", "recorded"]
 V1_SUFFIXES = (".t7", ".yaml", ".yml")
 RECORDED_SUFFIXES = (".json", ".csv")
-BACKENDS = ("auto", "compiled", "tensorflow")
+BACKENDS = ("auto", "compiled", "litert", "tensorflow")
 SCHEMES = ("thrift", "thrift+buffered")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from verify.latency.samples import Segment
-from verify.latency.schedule import SystemClock, arrivals, closed_loop, open_loop, warm_up
+from verify.latency.schedule import SystemClock, stretch, warm_up
 from verify.latency.target import Target
 
 __all__ = ["Worker", "WorkerError"]
@@ -78,7 +78,7 @@ class Worker:
         self.service, self.steady = warm["service"], warm["steady"]
 
     def segment(self, first: int, count: int, rate: float) -> Segment:
-        """Requests one after another, then as many on a schedule.
+        """See `verify.latency.schedule.stretch`.
 
         Args:
             first: number of the first request.
@@ -162,9 +162,7 @@ def _work(job: _Job, pipe: Any) -> None:
         pipe.send({"service": pace, "steady": steady})
         while True:
             first, count, rate = pipe.recv()
-            segment = closed_loop(call, first, count, clock)
-            segment |= open_loop(call, first, arrivals(count, rate), clock)
-            pipe.send(segment)
+            pipe.send(stretch(call, first, count, rate, clock))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
     except Exception as error:  # noqa: BLE001 - whatever an engine raises, the parent says it

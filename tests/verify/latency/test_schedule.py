@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from verify.latency.queue import Queue, Responses
 from verify.latency.schedule import (
     SystemClock,
     arrivals,
     closed_loop,
     open_loop,
-    queue,
+    stretch,
     warm_up,
 )
 
@@ -52,19 +53,33 @@ def test_one_after_another():
 
 def test_a_stall_is_felt_by_all_who_wait():
     clock = FakeClock()
-    found = open_loop(engine(clock, 0.01, {1}), 0, arrivals(5, 2.0), clock)
+    taken = open_loop(engine(clock, 0.01, {1}), 0, arrivals(5, 2.0), clock)
+    np.testing.assert_allclose(taken["scheduled"], [0.01, 1.01, 0.01, 0.01, 0.01], atol=1e-12)
+    found = Responses(2.0).of(taken)
     np.testing.assert_allclose(found["response"], [0.01, 1.01, 0.52, 0.03, 0.01], atol=1e-12)
     np.testing.assert_allclose(found["undisturbed"], 0.01)
 
 
 def test_without_word_from_the_system_nothing_is_called_undisturbed():
     clock = FakeClock(waits=False)
-    assert list(open_loop(engine(clock, 0.01), 0, arrivals(3, 2.0), clock)) == ["response"]
+    assert list(open_loop(engine(clock, 0.01), 0, arrivals(3, 2.0), clock)) == ["scheduled"]
 
 
-def test_a_queue():
-    due, service = np.array([0, 1, 2, 10.0]), np.array([3, 1, 1, 1.0])
-    np.testing.assert_allclose(queue(due, service), [3, 3, 3, 1])
+def test_a_queue_goes_on_in_the_next_stretch():
+    service = np.array([3, 1, 1, 1.0, 0.1, 0.1])
+    whole = Queue(1.0).responses(service)
+    np.testing.assert_allclose(whole, [3, 3, 3, 3, 2.1, 1.2])
+    queue = Queue(1.0)
+    parts = [queue.responses(service[i:j]) for i, j in ((0, 2), (2, 2), (2, 6))]
+    np.testing.assert_allclose(np.concatenate(parts), whole)
+
+
+def test_a_stretch_has_both_sorts_of_requests():
+    clock = FakeClock()
+    found = stretch(engine(clock, 0.01), 0, 4, 2.0, clock)
+    assert {metric: len(s) for metric, s in found.items()} == {
+        "service": 4, "cpu": 4, "scheduled": 4, "own": 4
+    }  # fmt: skip
 
 
 def test_warming_up_ends_when_the_pace_is_steady_or_time_is_up():
