@@ -28,7 +28,8 @@ def make_optimizer(name: str, config: Config, trainable: Trainable) -> Any:
 
     Args:
         name: of the method, ``adagrad``.
-        config: Torch's options; what the method does not know is ignored, see :func:`ignored`.
+        config: Torch's options, or the one table that held options and state; what the method
+            does not know is ignored, see :func:`ignored`.
         trainable: the parameters that it will train.
 
     Returns:
@@ -41,12 +42,12 @@ def make_optimizer(name: str, config: Config, trainable: Trainable) -> Any:
     keywords = {
         keyword: int(config[option]) if keyword in WHOLE else config[option]
         for option, keyword in method.options.items()
-        if config.get(option) is not None
+        if _given(config, option) and not (option in method.slots and np.ndim(config[option]))
     }
     vectors = {
         slot: config[option]
         for option, (_, slot) in method.vectors.items()
-        if config.get(option) is not None
+        if _given(config, option) and not (option == "weightDecays" and keywords.get("l2"))
     }
     keywords |= {keyword: True for keyword, slot in method.vectors.values() if slot in vectors}
     if name == "lbfgs":
@@ -65,7 +66,7 @@ def make_optimizer(name: str, config: Config, trainable: Trainable) -> Any:
 def ignored(name: str, config: Config) -> tuple[str, ...]:
     """Options that the method does not read, in Torch as here."""
     method = method_of(name)
-    known = {*method.options, *method.vectors, "verbose"}
+    known = {*method.options, *method.vectors, *method.slots, method.counter, "verbose"}
     if name == "lbfgs":
         known |= {"lineSearch", "lineSearchOptions"}
     return tuple(option for option in config if option not in known)
@@ -91,6 +92,8 @@ def load_state(name: str, optimizer: Any, table: Config, trainable: Trainable) -
     if isinstance(optimizer, optimizers.CG):  # every call starts anew
         return
     steps = int(table.get(method.counter, 0)) if method.counter else 0
+    if name == "rprop" and "delta" not in table:  # "stepsize" is still the option, a number
+        return
     present = [f for f, slot in method.slots.items() if slot in optimizer.state and f in table]
     for torch_field in present:
         vector = _vector(table[torch_field], trainable, torch_field)
@@ -119,7 +122,22 @@ def save_state(name: str, optimizer: Any, trainable: Trainable) -> dict[str, Any
         if slot in optimizer.state:
             values = [variable.numpy() for variable in optimizer.state[slot]]
             table[torch_field] = trainable.to_torch(values)
+    if isinstance(optimizer, optimizers.ASGD):
+        table |= _next_of_asgd(optimizer, table["t"])
     return table
+
+
+def _given(config: Config, option: str) -> bool:
+    return config.get(option) is not None
+
+
+def _next_of_asgd(optimizer: optimizers.ASGD, t: float) -> dict[str, float]:
+    """Rate and weight of the step after ``t``, which Torch keeps rather than computes anew."""
+    rate = float(optimizer.exact_rate or optimizer.learning_rate)
+    return {
+        "eta_t": rate / (1 + optimizer.decay * rate * t) ** optimizer.power,
+        "mu_t": 1 / max(1.0, t - optimizer.start_averaging) if t else 1.0,
+    }
 
 
 def _line_search(config: Config) -> optimizers.StrongWolfe | None:

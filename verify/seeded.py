@@ -12,7 +12,7 @@ import numpy as np
 from migrate import t7
 from migrate.fill import fill
 from migrate.from_yaml import skeleton
-from migrate.graph import GraphError, Module, build, parameters, with_tensor
+from migrate.graph import GraphError, Module, build, parameters, walk, with_tensor
 from migrate.t7.objects import Table, TorchObject
 from verify.oracle.init import initialize
 from verify.oracle.rng import Generator
@@ -24,6 +24,7 @@ __all__ = ["calibration_of", "criterion_of", "seeded_network"]
 
 DISCRETIZER, CALIBRATION = "modules.DiscretizerLayer", "modules.IsotonicLayer"
 STATE = ("featureIds", "binVals", "binIds")
+STATISTICS = ("running_mean", "running_var")
 
 
 def seeded_network(
@@ -53,9 +54,9 @@ def seeded_network(
     if layers[-1].class_name == CALIBRATION:  # fitted after training
         layers = layers[:-1]
         tree.fields["modules"] = Table(enumerate(layers, 1))
-    started = {
-        _numbered(path): value for path, value in initialize(build(tree), Generator(seed)).items()
-    }
+    network = build(tree)
+    values = initialize(network, Generator(seed)) | _offsets(network)
+    started = {_numbered(path): value for path, value in values.items()}
     for position, layer in enumerate(layers, 1):
         if layer.class_name == DISCRETIZER:
             if calibrated is None:
@@ -96,6 +97,17 @@ def calibration_of(path: str | Path) -> dict[str, Any]:
     return {name: found[name].numpy() for name in STATE}
 
 
+def _offsets(network: Module) -> dict[str, Any]:
+    """Path → value of the biases that layer normalizations were given; no field keeps them."""
+    return {
+        f"{child.path}.bias": child.array("bias")
+        for layer in walk(network)
+        if layer.class_name == "nn.LayerNormalization"
+        for child in layer.children
+        if child.class_name == "nn.Add"
+    }
+
+
 def _discretizer(value: Any) -> TorchObject | None:
     if isinstance(value, TorchObject):
         if value.class_name == DISCRETIZER:
@@ -109,13 +121,18 @@ def _discretizer(value: Any) -> TorchObject | None:
 def _parameters(
     model: TorchObject, layers: list[TorchObject], started: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The values of a saved model for what is to be started, by index path."""
+    """Parameters and statistics of a saved model for what is to be started, by index path."""
     offset = int(layers[0].class_name == DISCRETIZER and _discretizer(model) is None)
+    network = build(model)
+    values = {parameter.path: parameter.tensor.numpy() for parameter in parameters(network)}
+    for module in walk(network):
+        for name in STATISTICS:
+            if name in module.tensors:
+                values[f"{module.path}.{name}"] = module.array(name)
     found = {}
-    for parameter in parameters(build(model)):
-        first, _, rest = _numbered(parameter.path).partition(".")
-        path = f"{int(first) + offset}.{rest}"
-        found[path] = parameter.tensor.numpy()
+    for path, value in values.items():
+        first, _, rest = _numbered(path).partition(".")
+        found[f"{int(first) + offset}.{rest}"] = value
     missing = sorted(p for p in started if p not in found and not p.endswith(STATE))
     if missing:
         raise GraphError(f"the weights have no {missing[0]} (and {len(missing) - 1} more)")

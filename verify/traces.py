@@ -20,6 +20,7 @@ from migrate import t7
 from migrate.flat import FlatLayout
 from migrate.graph import Module, build, parameters
 from migrate.t7.objects import Table, TorchObject
+from verify.oracle.optim import METHODS
 from verify.seeded import criterion_of
 
 __all__ = ["Trace", "TraceError", "load_traces"]
@@ -102,11 +103,7 @@ def load_traces(folder: str | Path) -> list[Trace]:
 
 
 def _golden_case(root: Path) -> Trace:
-    info = json.loads((root / "case.json").read_text(encoding="utf-8"))
-    needed = ("steps", "optim_config" if info.get("optim_method") else "learning_rate")
-    for key in needed:
-        if key not in info:
-            raise TraceError(f"{root / 'case.json'}: has no {key!r}")
+    info = _case(root / "case.json")
 
     def load(name: str) -> Any:
         path = root / f"{name}.t7"
@@ -124,14 +121,13 @@ def _golden_case(root: Path) -> Trace:
     method = info.get("optim_method")
     if method is None:
         method, config = UPDATE, {"learningRate": info["learning_rate"]}
-    batches, recorded = load("batches"), _steps(load("params"))
-    final = optional("model_final")
+    recorded, final = _steps(load("params")), optional("model_final")
     return _checked(
         Trace(
             name=info.get("case", root.name),
             module=build(load("model_init")),
             criterion=build(load("criterion")),
-            batches=list(zip(_listed(batches["x"]), _listed(batches["y"]), strict=True)),
+            batches=_batches(load("batches"), root / "batches.t7"),
             steps=int(info["steps"]),
             method=method,
             config=config,
@@ -146,11 +142,49 @@ def _golden_case(root: Path) -> Trace:
     )
 
 
+def _case(path: Path) -> dict[str, Any]:
+    """What ``case.json`` says, as far as a run can be repeated from it."""
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TraceError(f"{path}: not JSON: {error}") from None
+    if not isinstance(info, dict):
+        raise TraceError(f"{path}: not an object with the fields of a case")
+    method = info.get("optim_method")
+    for key in ("steps", "optim_config" if method else "learning_rate"):
+        if key not in info:
+            raise TraceError(f"{path}: has no {key!r}")
+    if method is not None and method not in METHODS:
+        raise TraceError(
+            f"{path}: optim_method is {method!r}; can repeat {', '.join(sorted(METHODS))}"
+        )
+    called = f"optim.{method}" if method else UPDATE
+    if called not in (loop := str(info.get("loop", called))):
+        raise TraceError(f"{path}: the loop has no {called}: {loop}")
+    return info
+
+
+def _batches(value: Any, path: Path) -> list[tuple[Any, Any]]:
+    missing = [key for key in "xy" if not isinstance(value, Mapping) or key not in value]
+    if missing:
+        raise TraceError(f"{path}: has no {missing[0]!r}; it should be a table of x and y")
+    inputs, targets = _listed(value["x"]), _listed(value["y"])
+    if len(inputs) != len(targets) or not inputs:
+        raise TraceError(f"{path}: {len(inputs)} inputs, {len(targets)} targets")
+    return list(zip(inputs, targets, strict=True))
+
+
 def _checked(trace: Trace, root: Path) -> Trace:
     if trace.steps != len(trace.losses):
         raise TraceError(f"{root}: {trace.steps} steps, but {len(trace.losses)} losses")
+    if not trace.params:
+        raise TraceError(f"{root}: no parameters are recorded, of no step")
+    if max(trace.params) > trace.steps:
+        raise TraceError(f"{root}: parameters of step {max(trace.params)}, but {trace.steps} steps")
+    if trace.averages and trace.method != "asgd":
+        raise TraceError(f"{root}: averages are recorded, but optim.{trace.method} keeps none")
     size = trace.layout.size
-    for step, vector in trace.params.items():
+    for step, vector in (*trace.params.items(), *trace.averages.items()):
         if vector.size != size:
             raise TraceError(
                 f"{root}: the model has {size} parameters, the record of step {step} {vector.size}"

@@ -8,6 +8,7 @@ the envelope.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,9 +47,10 @@ class Comparison:
     Attributes:
         trace: the run.
         losses: (step, v1, oracle, v2, allowed).
-        v1_oracle: parameters of v1 and the oracle, at the recorded steps.
+        v1_oracle: parameters of v1 and the oracle, at the recorded steps, 0 being the start.
         v1_v2: parameters of v1 and v2, at the recorded steps.
         oracle_v2: parameters of the oracle and v2, at every step.
+        averages: what asgd averaged, v1 and v2, at the recorded steps.
         ends: what is left after the last step, of v1 and v2: state and running statistics.
     """
 
@@ -57,6 +59,7 @@ class Comparison:
     v1_oracle: list[Record] = field(default_factory=list)
     v1_v2: list[Record] = field(default_factory=list)
     oracle_v2: list[Record] = field(default_factory=list)
+    averages: list[Record] = field(default_factory=list)
     ends: list[Record] = field(default_factory=list)
 
 
@@ -81,14 +84,19 @@ def compare_training(trace: Trace) -> Comparison:
     oracle, v2 = oracle_training(trace), V2Training(trace)
     runs = [oracle_training(trace, nudge) for nudge in range(RUNS)]
     result, layout = Comparison(trace), trace.layout
-    envelope = Envelope(layout)
+    envelope, averaged = Envelope(layout), Envelope(layout)
+    if 0 in trace.params:  # all start from the same values, bit for bit
+        start, exact = trace.params[0], [0.0] * len(layout.paths)
+        result.v1_oracle.append(Record.of(0, layout, start, oracle.x, exact))
+        result.v1_v2.append(Record.of(0, layout, start, v2.x, exact))
     for step in range(1, trace.steps + 1):
         inputs, target = trace.batch(step)
         loss, ours = oracle.step(inputs, target)[0], v2.step(inputs, target)[0]
         spread = [(run.step(inputs, target)[0], run) for run in runs]
         envelope.widen(oracle.x, loss, [(run.x, value) for value, run in spread])
         theirs = float(trace.losses[step - 1])
-        may = envelope.allowed_loss(theirs, oracle.x.dtype)
+        # What is not finite allows nothing: it must be the same on both sides.
+        may = envelope.allowed_loss(theirs if math.isfinite(theirs) else 0.0, oracle.x.dtype)
         result.losses.append((step, theirs, loss, ours, may))
         x, allowed = v2.x, envelope.allowed(oracle.x)
         result.oracle_v2.append(Record.of(step, layout, oracle.x, x, allowed))
@@ -96,6 +104,12 @@ def compare_training(trace: Trace) -> Comparison:
             recorded = trace.params[step]
             result.v1_oracle.append(Record.of(step, layout, recorded, oracle.x, allowed))
             result.v1_v2.append(Record.of(step, layout, recorded, x, allowed))
+        if trace.averages:
+            mean = oracle.state["ax"]
+            averaged.widen(mean, loss, [(run.state["ax"], value) for value, run in spread])
+        if step in trace.averages:
+            pair = trace.averages[step], v2.state["ax"]
+            result.averages.append(Record.of(step, layout, *pair, averaged.allowed(mean)))
     result.ends = _ends(trace, oracle, runs, v2)
     return result
 
@@ -201,6 +215,8 @@ def _checks(result: Comparison) -> Iterator[Check]:
         "parameters, oracle and v2, every step": result.oracle_v2,
         "parameters, v1 and oracle": result.v1_oracle,
     }
+    if result.averages:
+        compared["averages, v1 and v2"] = result.averages
     if result.ends:
         compared["state after the last step, v1 and v2"] = result.ends
     for what, records in compared.items():
@@ -214,10 +230,10 @@ def _loss_records(result: Comparison, column: int) -> Iterator[Record]:
 
 
 def _check(name: str, records: list[Record]) -> Check:
-    if not records:
+    leak = first_leak(records)
+    if leak is None and not any(record.step for record in records):
         detail = "v1 recorded no step to compare"
         return Check(name, Stage.TRAINING, Status.INCONCLUSIVE, detail)
-    leak = first_leak(records)
     if leak is None:
         steps = sorted({record.step for record in records})
         text = f"{len(records)} comparisons to step {steps[-1]}, all within the envelope"
@@ -272,7 +288,11 @@ def _short(value: Any) -> str:
 
 
 def _pairs(result: Comparison) -> list[tuple[str, list[Record]]]:
-    return [("v1, v2", result.v1_v2 + result.ends), ("v1, oracle32", result.v1_oracle)]
+    return [
+        ("v1, v2", result.v1_v2 + result.ends),
+        ("averages of v1, v2", result.averages),
+        ("v1, oracle32", result.v1_oracle),
+    ]
 
 
 def _row(record: Record, pair: str) -> tuple[str | int | float, ...]:

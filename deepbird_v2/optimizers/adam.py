@@ -66,7 +66,11 @@ class Adam(_Moments):
 
 @keras.saving.register_keras_serializable("deepbird")
 class Adamax(_Moments):
-    """Adam with the largest decayed gradient in place of the second moment."""
+    """Adam with the largest decayed gradient in place of the second moment.
+
+    An element that never had a gradient stays: Torch divides 0 by ``epsilon``, which TensorFlow
+    may round to 0 in single precision.
+    """
 
     slots: ClassVar[Mapping[str, float]] = {"first": 0.0, "largest": 0.0}
 
@@ -78,4 +82,5 @@ class Adamax(_Moments):
         first = slots["first"] * self.beta_1 + (1.0 - self.beta_1) * grad
         largest = tf.maximum(slots["largest"] * self.beta_2, tf.abs(grad) + self.epsilon)
         size = tf.cast(rate / self.missing(self.beta_1), x.dtype)
-        return x + -size * first / largest, {"first": first, "largest": largest}
+        step = tf.math.divide_no_nan(-size * first, largest)
+        return x + step, {"first": first, "largest": largest}

@@ -46,7 +46,8 @@ class ASGD(Optimizer):
         """See the base."""
         eta = rate / tf.pow(1.0 + self.decay * rate * self.steps(), self.power)
         x = x * tf.cast(1.0 - self.decay * eta, x.dtype) - tf.cast(eta, x.dtype) * grad
-        weight = 1.0 / tf.maximum(tf.constant(1.0, tf.float64), self.steps() - self.start_averaging)
+        averaged = tf.where(self.steps() > 0, self.steps() - self.start_averaging, 1.0)
+        weight = 1.0 / tf.maximum(tf.constant(1.0, tf.float64), averaged)
         moved = slots["average"] + (x - slots["average"]) * tf.cast(weight, x.dtype)
         return x, {"average": tf.where(weight < 1.0, moved, x)}
 

@@ -59,6 +59,7 @@ def minimize(
     def closure(vector: Array) -> tuple[float, Array]:
         flat.set(vector)
         loss, grads = loss_and_gradients()
+        vector[:] = flat.get()  # a forward pass may bound the norm of a variable's rows
         return float(loss), Flat.join(grads)
 
     x = flat.get()

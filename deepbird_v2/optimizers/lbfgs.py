@@ -81,7 +81,9 @@ class LBFGS:
             self.length = self.learning_rate
             if self.iterations == 1:
                 self.length *= min(1.0, 1.0 / float(np.abs(grad).sum()))
-            loss, grad, new = self._move(closure, x, loss, grad, slope, last=not left)
+            loss, grad, new = self._move(
+                closure, x, loss, grad, slope, first=asked == 1, last=not left
+            )
             if new or self.line_search is not None:
                 losses.append(loss)
             asked += new
@@ -118,12 +120,22 @@ class LBFGS:
         return r
 
     def _move(
-        self, closure: Closure, x: Array, loss: float, grad: Array, slope: float, last: bool
+        self,
+        closure: Closure,
+        x: Array,
+        loss: float,
+        grad: Array,
+        slope: float,
+        *,
+        first: bool,
+        last: bool,
     ) -> tuple[float, Array, int]:
         """Step along the direction: loss and gradient there, and how often they were asked."""
         assert self.direction is not None  # noqa: S101 - there is one before the first step
         if self.line_search is not None:
-            found = self.line_search(closure, x, self.direction, self.length, loss, grad, slope)
+            found = self.line_search(
+                closure, x, self.direction, self.length, loss, grad, slope, overwritten=first
+            )
             self.length = found.length
             return found.loss, found.gradient, found.evaluations
         x += self.length * self.direction

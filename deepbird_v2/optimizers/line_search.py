@@ -58,6 +58,7 @@ class StrongWolfe:
         loss: float,
         gradient: Array,
         slope: float,
+        overwritten: bool = False,
     ) -> Found:
         """Search along ``direction``; ``x`` moves there.
 
@@ -69,9 +70,11 @@ class StrongWolfe:
             loss: at the start.
             gradient: at the start.
             slope: gradient times direction at the start, negative.
+            overwritten: as in Torch where the closure always fills the same buffer: the bracket
+                holds the first trial's gradient in place of the start's.
         """
-        line = _Line(closure, x, direction)
-        bracket, done = self._bracket(line, Found(0.0, loss, gradient.copy()), length, slope)
+        line = _Line(closure, x, direction, gradient.copy(), overwritten)
+        bracket, done = self._bracket(line, loss, length, slope)
         if not done:
             self._narrow(line, bracket, loss, slope)
         best = min(bracket, key=lambda trial: trial.loss)
@@ -79,23 +82,24 @@ class StrongWolfe:
         return Found(best.length, best.loss, best.gradient, line.asked)
 
     def _bracket(
-        self, line: _Line, start: Found, length: float, slope: float
+        self, line: _Line, loss: float, length: float, slope: float
     ) -> tuple[list[Found], bool]:
         """Two trials with a good step between them; or one good step."""
-        last, new = start, line.ask(length)
+        new = line.ask(length)
+        last, before = line.origin(loss, new), slope
         for line.rounds in range(self.max_iter):
             turned = line.slope(new)
-            high = new.loss > start.loss + self.decrease * new.length * slope
+            high = new.loss > loss + self.decrease * new.length * slope
             high = high or (line.rounds > 1 and new.loss >= last.loss)
             if not high and abs(turned) <= -self.curvature * slope:
                 return [new], True
             if high or turned >= 0:
                 return [last, new], False
             bounds = (new.length + 0.01 * (new.length - last.length), new.length * 10)
-            step = lowest_of_cubic(line.point(last), line.point(new), bounds)
-            last, new = new, line.ask(step)
+            step = lowest_of_cubic((last.length, last.loss, before), line.point(new), bounds)
+            last, before, new = new, turned, line.ask(step)
         line.rounds = self.max_iter
-        return [start, new], False
+        return [line.origin(loss, new), new], False
 
     def _narrow(self, line: _Line, bracket: list[Found], loss: float, slope: float) -> None:
         """Try inside the bracket until a trial is good, or the bracket is nothing."""
@@ -123,9 +127,11 @@ class StrongWolfe:
 class _Line:
     """The loss along a direction."""
 
-    def __init__(self, closure: Closure, x: Array, direction: Array) -> None:
+    def __init__(
+        self, closure: Closure, x: Array, direction: Array, gradient: Array, overwritten: bool
+    ) -> None:
         self.closure, self.x, self.direction = closure, x, direction
-        self.start = x.copy()
+        self.start, self.gradient, self.overwritten = x.copy(), gradient, overwritten
         self.asked = self.rounds = 0
 
     def go(self, length: float) -> None:
@@ -139,6 +145,10 @@ class _Line:
         self.asked += 1
         loss, gradient = self.closure(self.x)
         return Found(length, loss, gradient.copy())
+
+    def origin(self, loss: float, last: Found) -> Found:
+        """The start as a trial, with the gradient that its buffer holds after ``last``."""
+        return Found(0.0, loss, last.gradient if self.overwritten else self.gradient)
 
     def slope(self, trial: Found) -> float:
         """Of the loss along the direction."""
@@ -169,13 +179,15 @@ def lowest_of_cubic(a: Point, b: Point, bounds: tuple[float, float] | None = Non
     """
     if bounds is None:
         near, far = (a, b) if a[0] <= b[0] else (b, a)
-        d1 = near[2] + far[2] - 3 * (near[1] - far[1]) / (near[0] - far[0])
+        d1 = near[2] + far[2] - 3 * _divided(near[1] - far[1], near[0] - far[0])
         square = d1 * d1 - near[2] * far[2]
         if not square >= 0:
             return (a[0] + b[0]) / 2
         d2 = math.sqrt(square)
-        share = (far[2] + d2 - d1) / (far[2] - near[2] + 2 * d2)
-        return min(max(far[0] - (far[0] - near[0]) * share, near[0]), far[0])
+        share = _divided(far[2] + d2 - d1, far[2] - near[2] + 2 * d2)
+        lowest = far[0] - (far[0] - near[0]) * share
+        # LuaJIT's math.max of NaN and a number is the number.
+        return near[0] if math.isnan(lowest) else min(max(lowest, near[0]), far[0])
     system = [[p[0] ** 3, p[0] ** 2, p[0], 1.0] for p in (a, b)]
     system += [[3 * p[0] ** 2, 2 * p[0], 1.0, 0.0] for p in (a, b)]
     cubic = np.linalg.lstsq(np.array(system), np.array([a[1], b[1], a[2], b[2]]))[0]
@@ -191,3 +203,9 @@ def lowest_of_cubic(a: Point, b: Point, bounds: tuple[float, float] | None = Non
         if low <= place <= high and value < lowest:
             best, lowest = place, value
     return best
+
+
+def _divided(a: float, b: float) -> float:
+    """Division; by zero it gives an infinity, or NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.float64(a) / np.float64(b))

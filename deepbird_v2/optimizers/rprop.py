@@ -50,14 +50,15 @@ class Rprop(Optimizer):
 
     def rule(self, grad: Any, x: Any, slots: Slots, rate: Any) -> tuple[Any, Slots]:
         """See the base."""
-        turn = tf.sign(slots["gradient"] * grad)
+        turn = slots["gradient"] * grad  # NaN is no turn, and has no sign, in Torch
         one = tf.ones_like(x)
         factor = tf.where(turn > 0, self.grow * one, tf.where(turn < 0, self.shrink * one, one))
         size = slots["size"] * factor
         size = tf.where(size > self.largest, self.largest * one, size)
         size = tf.where(size < self.smallest, self.smallest * one, size)
         grad = tf.where(turn < 0, tf.zeros_like(grad), grad)
-        return x - tf.sign(grad) * size, {"gradient": grad, "size": size}
+        sign = tf.cast(grad > 0, x.dtype) - tf.cast(grad < 0, x.dtype)
+        return x - sign * size, {"gradient": grad, "size": size}
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

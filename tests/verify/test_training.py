@@ -59,6 +59,11 @@ FAULTS = [
     ("asgd", {"lambda": 0.0011}, 1),
     ("nag", {"momentum": 0.91}, 2),
     ("adamax_params", {"beta2": 0.96}, 2),
+    ("sgd_nesterov", {"nesterov": False}, 1),
+    ("sgd_momentum", {"dampening": 0.0}, 2),
+    ("rmsprop_params", {"alpha": 0.91}, 1),
+    ("sgd_wd_float", {"learningRateDecay": 0.0}, 2),
+    ("lbfgs", {"learningRate": 0.51}, 1),
 ]
 
 
@@ -170,6 +175,53 @@ def test_folders_that_are_no_traces(tmp_path: Path) -> None:
         load_traces(tmp_path)
     with pytest.raises(TraceError, match="no trace 'x'; there are adam"):
         verify_training(GOLDEN / "training" / "adam", only="x")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ("{", "not JSON"),
+        ({"optim_method": "adamw"}, "optim_method is 'adamw'; can repeat adadelta"),
+        ({"loop": "m:accUpdateGradParameters(x, g, lr)"}, r"the loop has no optim\.adam"),
+        ({"steps": 29}, "29 steps, but 30 losses"),
+    ],
+)
+def test_cases_that_cannot_be_repeated(tmp_path: Path, changed, message: str) -> None:
+    folder = shutil.copytree(GOLDEN / "training" / "adam", tmp_path / "adam")
+    path = folder / "case.json"
+    info = json.loads(path.read_text())
+    path.write_text(changed if isinstance(changed, str) else json.dumps({**info, **changed}))
+    with pytest.raises(TraceError, match=message):
+        load_traces(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_is_no_match(value: float) -> None:
+    trace = dataclasses.replace(load("sgd_plain"), steps=3, state=None)
+    losses = trace.losses.copy()
+    losses[1] = value
+    checks = training._checks(compare_training(dataclasses.replace(trace, losses=losses)))
+    failed = [check for check in checks if check.status is Status.FAIL]
+    assert [check.location for check in failed] == ["step 2, loss"]
+
+
+def test_another_start_is_found_at_step_0() -> None:
+    trace = load("sgd_plain")
+    params = {**trace.params, 0: trace.params[0] + np.float32(1e-3)}
+    leak = first_leak(compare_training(dataclasses.replace(trace, params=params, steps=1)).v1_v2)
+    assert leak is not None
+    assert leak.step == 0
+
+
+def test_a_wrong_average_is_found() -> None:
+    trace = load("asgd")
+    wrong = dataclasses.replace(trace, config={**trace.config, "t0": 6})
+    result = compare_training(wrong)
+    assert first_leak(result.v1_v2) is None
+    leak = first_leak(result.averages)
+    assert leak is not None
+    assert leak.step > 6
+    assert first_leak(compare_training(trace).averages) is None
 
 
 def test_drift() -> None:

@@ -25,26 +25,28 @@ Reset: TypeAlias = Callable[[Module, Generator, float | None], Values]
 
 
 def initialize(module: Module, generator: Generator) -> Values:
-    """The parameters of a new tree of modules.
+    """The parameters and running statistics of a new tree of modules.
 
     Args:
         module: root; only classes, sizes and fields count, not the values that it has.
         generator: Torch's stream; every constructor draws from it in turn.
 
     Returns:
-        Path of each parameter (``1.Linear.weight``) → values in the tensor's own type, in the
-        order in which the constructors made them.
+        Path of each (``1.Linear.weight``) → values in the tensor's own type, in the order in
+        which the constructors made them. What a constructor computes, such as the kernels of a
+        local normalization, is not among them, but the draws below it are made.
 
     Raises:
         OracleError: a class with parameters has no rule.
     """
     values: Values = {}
-    for node in _as_constructed(module, set()):
+    for node, kept in _as_constructed(module, set()):
         rule = CONSTRUCTED.get(node.class_name, RESET.get(node.class_name))
         if rule is None and not node.tensors.keys().isdisjoint(("weight", "bias")):
             raise OracleError(f"{node}: no rule says how {node.class_name} is initialized")
         if rule is not None:
-            for name, value in rule(node, generator, None).items():
+            drawn = rule(node, generator, None)
+            for name, value in drawn.items() if kept else ():
                 values[f"{node.path}.{name}".lstrip(".")] = value
         _write_over(node, values)
     return values
@@ -67,17 +69,29 @@ def reset(module: Module, generator: Generator, stdv: float | None = None) -> Va
     return rule(module, generator, stdv)
 
 
-def _as_constructed(module: Module, seen: set[int]) -> Iterator[Module]:
-    """Modules in the order in which Lua builds them: what a module holds comes before it."""
+def _as_constructed(
+    module: Module, seen: set[int], kept: bool = True
+) -> Iterator[tuple[Module, bool]]:
+    """Modules in the order in which Lua builds them: what a module holds comes before it.
+
+    Beside each, whether what it draws stays.
+    """
     if id(module) in seen:
         return
     seen.add(id(module))
     held: tuple[Module, ...] = (*module.children, *module.links.values())
     if module.class_name == "nn.LayerNormalization":  # makes its Add before its CMul
         held = tuple(sorted(held, key=lambda child: child.class_name != "nn.Add"))
+    if module.class_name == "nn.WeightNorm" and "weight" not in held[0].tensors:
+        held = ()  # a file leaves its weight out; `_weight_norm` makes its draws
     for child in held:
-        yield from _as_constructed(child, seen)
-    yield module
+        own = kept and not any(child is module.links.get(name) for name in ESTIMATORS)
+        yield from _as_constructed(child, seen, own)
+    yield module, kept
+
+
+# Networks of a local normalization: drawn as any, then filled with its kernel.
+ESTIMATORS = ("meanestimator", "stdestimator")
 
 
 # What a constructor puts over what its children drew. The bias that a layer normalization was
@@ -151,8 +165,10 @@ def _lookup(m: Module, g: Generator, stdv: float | None) -> Values:
 
 
 def _batch_norm(m: Module, g: Generator, _stdv: float | None) -> Values:
-    weight = _fill(m, "weight", lambda size, dtype: g.uniform(size, dtype=dtype))
-    return weight | _fill(m, "bias", _constant(0))
+    values = _fill(m, "weight", lambda size, dtype: g.uniform(size, dtype=dtype))
+    for name, start in (("bias", 0), ("running_mean", 0), ("running_var", 1)):
+        values |= _fill(m, name, _constant(start))
+    return values
 
 
 def _prelu(m: Module, _g: Generator, _stdv: float | None) -> Values:
@@ -181,8 +197,8 @@ def _linear_weight_norm(m: Module, g: Generator, stdv: float | None) -> Values:
 
 def _weight_norm(m: Module, g: Generator, _stdv: float | None) -> Values:
     rows = m.tensors["v"].size[1]
-    if m.children and "weight" not in m.children[0].tensors:
-        g.raw(math.prod(m.tensors["v"].size))  # the wrapped module drew what the file leaves out
+    if m.children and "weight" not in m.children[0].tensors:  # as the wrapped module drew them
+        g.raw(sum(math.prod(m.tensors[name].size) for name in ("v", "bias") if name in m.tensors))
     spread = math.sqrt(2.0 / rows)
     values = _fill(m, "v", lambda size, dtype: g.normal(size, 0.0, spread, dtype))
     values["g"] = _norm_of_rows(values["v"])

@@ -50,7 +50,7 @@ def lbfgs(
         asked = 0
         if search is not None:
             options = config.get("lineSearchOptions") or {}
-            loss, grad, t, asked = search(opfunc, x, t, d, loss, grad, slope, options)
+            loss, grad, t, asked = search(opfunc, x, t, d, loss, grad, slope, options, n == 1)
             history.append(loss)
         else:
             x += t * d
@@ -115,6 +115,7 @@ class _Trial:
     t: float
     loss: float
     grad: Array
+    slope: float
 
 
 def lswolfe(
@@ -126,8 +127,22 @@ def lswolfe(
     grad: Array,
     slope: float,
     options: Mapping[str, Any],
+    overwritten: bool = False,
 ) -> tuple[float, Array, float, int]:
     """A step along ``d`` that satisfies the strong Wolfe conditions; ``x`` ends there.
+
+    Args:
+        opfunc: as for the methods.
+        x: where the search starts.
+        t: first step length.
+        d: direction.
+        loss: at the start.
+        grad: at the start.
+        slope: ``grad @ d``.
+        options: ``c1``, ``c2``, ``tolX``, ``maxIter``.
+        overwritten: ``grad`` is the model's own buffer, as in the first search of a call of
+            ``optim.lbfgs``: Torch copies it when the first trial has already filled it anew, so
+            the bracket holds the trial's gradient in place of the start's.
 
     Returns:
         (loss, gradient, step length, evaluations).
@@ -142,15 +157,19 @@ def lswolfe(
         x[:] = start
         x[:] += t * d
         value, g = opfunc(x)
-        return _Trial(t, value, g.copy())
+        return _Trial(t, value, g.copy(), float(g @ d))
 
     def point(trial: _Trial) -> Point:
         return trial.t, trial.loss, float(trial.grad @ d)
 
-    last, new, rounds = _Trial(0.0, loss, grad.copy()), attempt(t), 0
-    bracket, done = [_Trial(0.0, loss, grad.copy()), new], False
+    def origin() -> _Trial:
+        return _Trial(0.0, loss, new.grad if overwritten else grad.copy(), slope)
+
+    new, rounds = attempt(t), 0
+    last, done = origin(), False
+    bracket = [last, new]
     while rounds < most:
-        turned = float(new.grad @ d)
+        turned = new.slope
         too_high = new.loss > loss + c1 * new.t * slope or (rounds > 1 and new.loss >= last.loss)
         if not too_high and abs(turned) <= -c2 * slope:
             bracket, done = [new], True
@@ -159,9 +178,10 @@ def lswolfe(
             bracket = [last, new]
             break
         low, high = new.t + 0.01 * (new.t - last.t), new.t * 10
-        last, new = new, attempt(polyinterp(point(last), point(new), (low, high)))
+        before, here = (last.t, last.loss, last.slope), (new.t, new.loss, new.slope)
+        last, new = new, attempt(polyinterp(before, here, (low, high)))
         rounds += 1
-        bracket = [_Trial(0.0, loss, grad.copy()), new]
+        bracket = [origin(), new]
     stalled = False
     while not done and rounds < most:
         lowest = 0 if bracket[0].loss <= bracket[1].loss else 1
@@ -169,7 +189,7 @@ def lswolfe(
         t, stalled = _inside(polyinterp(point(bracket[0]), point(bracket[1])), low, high, stalled)
         new = attempt(t)
         rounds += 1
-        turned, other = float(new.grad @ d), 1 - lowest
+        turned, other = new.slope, 1 - lowest
         if new.loss > loss + c1 * t * slope or new.loss >= bracket[lowest].loss:
             bracket[other] = new
         else:
@@ -206,13 +226,15 @@ def polyinterp(a: Point, b: Point, bounds: tuple[float, float] | None = None) ->
     """
     if bounds is None:
         near, far = (a, b) if a[0] <= b[0] else (b, a)
-        d1 = near[2] + far[2] - 3 * (near[1] - far[1]) / (near[0] - far[0])
+        d1 = near[2] + far[2] - 3 * _divided(near[1] - far[1], near[0] - far[0])
         square = d1 * d1 - near[2] * far[2]
         if not square >= 0:
             return (a[0] + b[0]) / 2
         d2 = math.sqrt(square)
-        share = (far[2] + d2 - d1) / (far[2] - near[2] + 2 * d2)
-        return min(max(far[0] - (far[0] - near[0]) * share, near[0]), far[0])
+        share = _divided(far[2] + d2 - d1, far[2] - near[2] + 2 * d2)
+        lowest = far[0] - (far[0] - near[0]) * share
+        # LuaJIT's math.max of NaN and a number is the number.
+        return near[0] if math.isnan(lowest) else min(max(lowest, near[0]), far[0])
     system = [[p[0] ** 3, p[0] ** 2, p[0], 1.0] for p in (a, b)]
     system += [[3 * p[0] ** 2, 2 * p[0], 1.0, 0.0] for p in (a, b)]
     cubic = np.linalg.lstsq(np.array(system), np.array([a[1], b[1], a[2], b[2]]))[0]
@@ -228,3 +250,9 @@ def polyinterp(a: Point, b: Point, bounds: tuple[float, float] | None = None) ->
         if low <= place <= high and value < lowest:
             best, lowest = place, value
     return best
+
+
+def _divided(a: float, b: float) -> float:
+    """Division; by zero it gives an infinity, or NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.float64(a) / np.float64(b))

@@ -50,18 +50,19 @@ def _rate(config: Config, steps: float, default: float) -> float:
 
 
 def sgd(opfunc: OpFunc, x: Array, config: Config, state: State) -> list[float]:
-    """``optim.sgd``: momentum (its first step undamped), Nesterov, decay, rates an element."""
+    """``optim.sgd``: momentum (its first step undamped), Nesterov, decay, rates an element.
+
+    ``weightDecays``, one an element, count only where there is no ``weightDecay``.
+    """
     momentum = float(config.get("momentum") or 0)
     dampening = float(config.get("dampening", momentum))
     nesterov = bool(config.get("nesterov", False))
     decay, decays = config.get("weightDecay") or 0, config.get("weightDecays")
     if nesterov and (momentum <= 0 or dampening != 0):
         raise OracleError("optim.sgd: nesterov needs a momentum, and a dampening of 0")
-    if decay and decays is not None:
-        raise OracleError("optim.sgd: takes weightDecay or weightDecays, not both")
     steps = state.setdefault("evalCounter", 0)
     loss, grad = opfunc(x)
-    if decays is not None:
+    if decays is not None and not decay:
         grad = grad + np.asarray(decays, x.dtype) * x
     grad = _decayed(config, x, grad)
     if momentum:
@@ -153,16 +154,25 @@ def rprop(opfunc: OpFunc, x: Array, config: Config, state: State) -> list[float]
     losses = []
     for _ in range(int(config.get("niter", 1))):
         loss, grad = opfunc(x)
-        before = state.get("delta", np.zeros_like(x))
-        size = state.get("stepsize", np.full_like(x, float(config.get("stepsize", 0.1))))
-        turn = np.sign(before * grad)
+        if "delta" not in state:  # where options and state are one table, the size becomes a vector
+            first = float(config.get("stepsize", 0.1))
+            state |= {"delta": np.zeros_like(x), "stepsize": np.full_like(x, first)}
+        turn = _sign(state["delta"] * grad)
         factor = np.where(turn > 0, x.dtype.type(up), np.where(turn < 0, x.dtype.type(down), 1))
-        size = np.clip(size * factor.astype(x.dtype), shortest, longest)
+        size = state["stepsize"] * factor.astype(x.dtype)
+        size = np.where(size > longest, x.dtype.type(longest), size)
+        size = np.where(size < shortest, x.dtype.type(shortest), size)
         grad = np.where(turn < 0, x.dtype.type(0), grad)
-        x += -np.sign(grad) * size
-        state |= {"delta": grad, "stepsize": size, "sign": np.sign(grad)}
+        sign = _sign(grad)
+        x += -sign * size
+        state |= {"delta": grad, "stepsize": size, "sign": sign}
         losses.append(loss)
     return losses
+
+
+def _sign(x: Array) -> Array:
+    """-1, 0 or 1; Torch's sign of NaN is 0."""
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
 
 
 def nag(opfunc: OpFunc, x: Array, config: Config, state: State) -> list[float]:

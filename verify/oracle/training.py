@@ -9,7 +9,7 @@ import numpy as np
 
 from migrate.flat import FlatLayout
 from migrate.graph import Module
-from verify.oracle.base import Array, Env, Op
+from verify.oracle.base import Array, Env, Op, OracleError
 from verify.oracle.optim import step
 
 __all__ = ["OracleTraining"]
@@ -38,6 +38,10 @@ class OracleTraining:
     Attributes:
         x: the flat vector.
         state: the method's table.
+
+    Raises:
+        OracleError: a module updates its parameters by rules of its own, as an IndexLinear that
+            normalizes.
     """
 
     def __init__(
@@ -61,6 +65,12 @@ class OracleTraining:
         self.scale = 0.0  # of the largest gradient so far
         if self.noise is not None:
             self._blur(self.model)
+        for path, (value, grad) in zip(layout.paths, self.model.parameters(), strict=True):
+            if value.size != grad.size:
+                raise OracleError(
+                    f"{path}: Torch updates it entry by entry, which is not repeated here; train "
+                    f"a model whose gradients have the form of its parameters"
+                )
         self.values = [value for value, _ in self.model.parameters()]
         self.x = layout.gather(self.values)
 
@@ -81,6 +91,7 @@ class OracleTraining:
     def _evaluate(self, x: Array, inputs: Any, target: Any) -> tuple[float, Array]:
         self._put(x)
         loss = self._backward(inputs, target)
+        x[:] = self.layout.gather(self.values)  # a forward pass may change them: maxNorm
         grad = self.layout.gather([grad for _, grad in self.model.parameters()])
         return loss, grad if self.noise is None else grad + self._rounding(grad)
 
@@ -105,7 +116,7 @@ class OracleTraining:
 
     def _put(self, x: Array) -> None:
         for value, part in zip(self.values, self.layout.split(x), strict=True):
-            value[...] = part
+            value[...] = part.reshape(value.shape)
 
     def _blur(self, op: Op) -> None:
         """Let every log-softmax be off by what the numbers that it subtracts are rounded by."""

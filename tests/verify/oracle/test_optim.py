@@ -73,7 +73,6 @@ def test_ends_in_torchs_state(case: str) -> None:
     [
         ("sdg", {}, "there are adadelta"),
         ("sgd", {"nesterov": True}, "nesterov needs"),
-        ("sgd", {"weightDecay": 1, "weightDecays": [1.0]}, "not both"),
         ("nag", {"momentum": 0}, "positive"),
         ("lbfgs", {"lineSearch": "mine"}, "lswolfe"),
     ],
