@@ -1,7 +1,8 @@
 """What a call costs: the predictor beside NumPy and TensorFlow.
 
-``python benchmarks/serve_models.py [FOLDER]``, by default on the flights model. One thread. All
-rows of a table come from one run in which the contestants take turns, so compare ratios.
+``python benchmarks/serve_models.py [FOLDER]``, by default on the flights model; ``--golden`` on the
+golden models that LiteRT serves instead. One thread. All rows of a table come from one run in which
+the contestants take turns, so compare ratios.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402 - reads the variables above
 
 FLIGHTS = Path("golden/flights/flights.t7")
+GOLDEN = Path("golden/models")
+CONVOLUTIONS = ("lenet", "resnet_small", "inception_like", "temporal_text_cnn")
 Work = dict[str, Callable[[], Any]]
 BATCHES = (1, 32, 256)
 
@@ -39,7 +42,7 @@ def race(title: str, work: Work, calls: int) -> None:
     first = np.median(next(iter(seconds.values())))
     for name, took in seconds.items():
         p50, p99 = np.percentile(took, [50, 99]) * 1e6
-        print(f"{title:24}{name:34}{p50:10.0f}{p99:10.0f}{p50 / first / 1e6:8.2f}", flush=True)
+        print(f"{title:30}{name:34}{p50:10.0f}{p99:10.0f}{p50 / first / 1e6:8.2f}", flush=True)
 
 
 def flights_in_numpy(model: Any) -> Callable[[Any], Any]:
@@ -135,14 +138,44 @@ def serve_mlp(calls: int) -> None:
         )
 
 
+def serve_golden(name: str, calls: int) -> None:
+    """A golden model outside the compiled plan: TensorFlow beside LiteRT, which has to agree."""
+    from deepbird_v2.serving.gate import sample_tensors
+    from deepbird_v2.serving.indices import index_ranges
+    from deepbird_v2.serving.predictor import Predictor
+    from verify.golden_case import Case
+
+    model = Case(GOLDEN / name).converted.model
+    start = time.perf_counter()
+    fast = Predictor(model, None)
+    print(f"{name:30}{fast.choice} (loaded in {time.perf_counter() - start:.2f} s)")
+    slow = Predictor(model, None, backend="tensorflow")
+    for size in BATCHES:
+        fixed = {n: ((size, *shape[1:]), dtype) for n, (shape, dtype) in fast.inputs.items()}
+        inputs = next(sample_tensors(fixed, index_ranges(model)))
+        race(
+            f"{name}, batch {size}",
+            {
+                "predictor, tensorflow": lambda inputs=inputs: slow.predict_tensors(inputs),
+                f"predictor, {fast.backend.name}": lambda i=inputs: fast.predict_tensors(i),
+            },
+            calls,
+        )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="a DataRecord model; default: flights")
     parser.add_argument("--requests", type=Path, default=Path("golden/flights/requests.lzo"))
     parser.add_argument("--calls", type=int, default=300)
+    parser.add_argument("--golden", action="store_true", help="golden models with convolutions")
     options = parser.parse_args()
-    print(f"{'':58}{'p50 us':>10}{'p99 us':>10}{'ratio':>8}")
+    print(f"{'':64}{'p50 us':>10}{'p99 us':>10}{'ratio':>8}")
+    if options.golden:
+        for name in CONVOLUTIONS:
+            serve_golden(name, options.calls)
+        return
     from migrate.converter import convert
     from migrate.export import export
 

@@ -23,7 +23,7 @@ def serve(
     model: Annotated[Path, typer.Argument(help="The model folder.")],
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 9090,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    backend: Annotated[str, typer.Option(help="auto, compiled or tensorflow.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, compiled, litert or tensorflow.")] = "auto",
     most: Annotated[int, typer.Option(help="Records that go through the model at once.")] = 1024,
 ) -> None:
     """Answer getPrediction and getBatchPrediction, framed or buffered, until interrupted.

@@ -125,7 +125,8 @@ def run_check(case: Case, check: Check, policy: GoldenPolicy) -> CheckResult:
     except NotMade as reason:
         excluded = policy.exclusion(check.name, case.name, reason.condition)
         if excluded is not None:
-            return CheckResult(case.name, check.name, "excluded", detail=excluded)
+            detail = f"{reason.what}: {excluded}" if reason.what else excluded
+            return CheckResult(case.name, check.name, "excluded", detail=detail)
         detail = f"not made ({reason.condition}), and {policy.source} has no exclusion for that"
         return CheckResult(case.name, check.name, "fail", detail=detail)
     except (ConversionError, NotImplementedError) as error:

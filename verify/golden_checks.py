@@ -14,7 +14,8 @@ from verify.golden_case import Case
 from verify.golden_compare import Pairs
 from verify.golden_model import MODEL
 from verify.golden_oracle import ORACLE
-from verify.golden_policy import Condition
+from verify.golden_policy import Condition, NotMade
+from verify.golden_values import loss
 
 __all__ = ["CHECKS", "CONDITIONS", "Check"]
 
@@ -74,6 +75,19 @@ def _saved_model(case: Case) -> Pairs:
     yield "outputs", outputs, through_saved_model(case.converted, case.inputs)
 
 
+def _fast(backend: str, case: Case) -> Pairs:
+    """The backend's answer against Torch's; serving's gate would only hold it against v2's."""
+    from deepbird_v2.serving.errors import CannotRunError
+    from verify.engines.fast import through_backend
+
+    expected = loss(case) if _criterion(case) else case.load("output_eval")
+    try:
+        got = through_backend(backend, case.converted, case.inputs)
+    except CannotRunError as error:
+        raise NotMade("no_kernel", error.what) from None
+    yield "output", expected, got
+
+
 def _computes(case: Case) -> bool:
     return case.kind in ("module", "criterion")
 
@@ -84,6 +98,11 @@ def _has(*stems: str) -> Callable[[Case], bool]:
 
 def _criterion(case: Case) -> bool:
     return case.kind == "criterion"
+
+
+def _answers(case: Case) -> bool:
+    """Torch's answer in evaluation mode is on record."""
+    return _criterion(case) or _has("output_eval")(case)
 
 
 CHECKS = (
@@ -112,6 +131,8 @@ CHECKS = (
     Check("model_loss", MODEL["model_loss"], _criterion),
     Check("keras_file", _keras_file, _computes, "random_always"),
     Check("saved_model", _saved_model, _computes, "random_always"),
+    Check("compiled", functools.partial(_fast, "compiled"), _answers, "random_always"),
+    Check("litert", functools.partial(_fast, "litert"), _answers, "random_always"),
     Check("batch_of_1", functools.partial(at_batch, 1), _computes, "random_always"),
     Check("batch_of_7", functools.partial(at_batch, 7), _computes, "random_always"),
 )

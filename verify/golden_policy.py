@@ -17,17 +17,24 @@ __all__ = ["DEFAULT", "Condition", "GoldenPolicy", "NotMade"]
 
 DEFAULT = Path(__file__).with_name("golden_policy.yaml")
 
-Condition = Literal["random_training", "random_always", "no_batch", "not_a_batch", "static_batch"]
+Condition = Literal[
+    "random_training", "random_always", "no_batch", "not_a_batch", "static_batch", "no_kernel"
+]
 _NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 _Text = Annotated[str, Field(min_length=1)]
 
 
 class NotMade(Exception):  # noqa: N818 - no error: the check has nothing to look at
-    """A check cannot be made for this case; the policy must know the condition."""
+    """A check cannot be made for this case; the policy must know the condition.
 
-    def __init__(self, condition: Condition) -> None:
+    Args:
+        condition: that the policy must know.
+        what: stands in the way; the policy's reason follows it.
+    """
+
+    def __init__(self, condition: Condition, what: str = "") -> None:
         super().__init__(condition)
-        self.condition = condition
+        self.condition, self.what = condition, what
 
 
 class _Strict(BaseModel):

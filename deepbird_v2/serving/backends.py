@@ -1,4 +1,4 @@
-"""What runs a model: TensorFlow, or a plan of kernels."""
+"""What runs a model: TensorFlow, or a plan of kernels; LiteRT has a file of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 from deepbird_v2.export import RAGGED
 from deepbird_v2.serving.plan import Plan
 
-__all__ = ["Backend", "CompiledBackend", "TensorFlowBackend", "inputs_of"]
+__all__ = ["Backend", "CompiledBackend", "TensorFlowBackend", "inputs_of", "output_names"]
 
 Array = np.ndarray[Any, Any]
 
@@ -85,3 +85,10 @@ class CompiledBackend:
 def inputs_of(model: Any) -> dict[str, Any]:
     """Name → Keras tensor of every input."""
     return {i.name: i for i in keras.tree.flatten(model.input)}
+
+
+def output_names(model: Any) -> list[str]:
+    """Names of the outputs, in the order of a backend's answer."""
+    if isinstance(model.output, dict):
+        return list(model.output)
+    return [f"output_{n}" for n in range(1, len(keras.tree.flatten(model.output)) + 1)]

@@ -16,6 +16,7 @@ from deepbird_v2.layers.percentile_discretizer import PercentileDiscretizer
 from deepbird_v2.layers.prelu import PReLU
 from deepbird_v2.layers.sparse_partition import SparsePartition
 from deepbird_v2.serving import kernels
+from deepbird_v2.serving.errors import CannotRunError
 from deepbird_v2.serving.plan import Plan, Step
 
 __all__ = ["CannotCompileError", "compile_plan"]
@@ -24,7 +25,7 @@ Array = np.ndarray[Any, Any]
 RAGGED_SPLITS = "row_splits"
 
 
-class CannotCompileError(ValueError):
+class CannotCompileError(CannotRunError):
     """A model has a layer that no kernel computes; names it."""
 
 
@@ -41,7 +42,7 @@ def compile_plan(model: Any) -> Plan:
         CannotCompileError: something in it has no kernel.
     """
     if not isinstance(model, keras.models.Model) or not hasattr(model, "_nodes_by_depth"):
-        raise CannotCompileError("only functional models can be compiled")
+        raise CannotCompileError("a model that is not functional")
     walk = _Walk()
     for tensor in keras.tree.flatten(model.input):
         walk.take_input(tensor)
@@ -67,7 +68,7 @@ class _Walk:
 
     def take_input(self, tensor: Any) -> None:
         if getattr(tensor, "sparse", False):
-            raise CannotCompileError(f"input {tensor.name} is a sparse tensor")
+            raise CannotCompileError("a sparse input", tensor.name)
         self._slots[id(tensor)] = self.inputs[tensor.name] = self.new()
         if getattr(tensor, "ragged", False) and RAGGED_SPLITS not in self.inputs:
             self.inputs[RAGGED_SPLITS] = self.new()
@@ -76,11 +77,14 @@ class _Walk:
         operation = node.operation
         make = _LAYERS.get(type(operation))
         if make is None and not isinstance(operation, keras.layers.Layer):
-            make = _OPERATIONS.get(type(operation).__name__)
-        if make is None or getattr(operation, "compute_dtype", "float32") != "float32":
-            raise CannotCompileError(f"{_name(operation)}: a {type(operation).__name__}")
+            make = _OPERATIONS.get(_kind(operation))
+        if make is None:
+            raise CannotCompileError(f"a {_kind(operation)}", _name(operation))
+        dtype = getattr(operation, "compute_dtype", "float32")
+        if dtype != "float32":
+            raise CannotCompileError(f"a {_kind(operation)} in {dtype}", _name(operation))
         if any(not isinstance(y, keras.KerasTensor) for y in node.output_tensors):
-            raise CannotCompileError(f"{_name(operation)} gives something other than tensors")
+            raise CannotCompileError("an output that is no tensor", _name(operation))
         slots = [self.slot(x) for x in node.input_tensors]
         made = make(operation, node)
         if isinstance(operation, PercentileDiscretizer):
@@ -103,7 +107,11 @@ class _Walk:
 
 
 def _name(operation: Any) -> str:
-    return getattr(operation, "name", None) or type(operation).__name__
+    return getattr(operation, "name", None) or _kind(operation)
+
+
+def _kind(operation: Any) -> str:
+    return type(operation).__name__
 
 
 def _numbers(variable: Any) -> Array:
@@ -140,14 +148,14 @@ def _activation(layer: Any, function: Any) -> Callable[[Array], Array] | None:
     if name == "linear":
         return None
     if name not in _ACTIVATIONS:
-        raise CannotCompileError(f"{_name(layer)}: activation {name}")
+        raise CannotCompileError(f"activation {name}", _name(layer))
     return _ACTIVATIONS[name]
 
 
 def _prelu(layer: PReLU, node: Any) -> Any:
     rank = len(node.input_tensors[0].shape)
     if layer.units is not None and layer.axis not in (-1, rank - 1):
-        raise CannotCompileError(f"{layer.name}: slopes along an inner axis")
+        raise CannotCompileError("slopes along an inner axis", layer.name)
     return kernels.Rectifier(_numbers(layer.alpha))
 
 
@@ -180,7 +188,9 @@ def _concatenate(operation: Any, _: Any) -> Any:
 
 def _flat(layer: Any, node: Any) -> None:
     if len(node.input_tensors[0].shape) != 2:
-        raise CannotCompileError(f"{layer.name}: its input is not [batch, features]")
+        raise CannotCompileError(
+            f"a {type(layer).__name__} of more than two dimensions", layer.name
+        )
 
 
 def _of_tensors(function: Callable[..., Array], arity: int) -> Callable[[Any, Any], Any]:
@@ -188,7 +198,9 @@ def _of_tensors(function: Callable[..., Array], arity: int) -> Callable[[Any, An
 
     def make(operation: Any, node: Any) -> Any:
         if len(node.input_tensors) != arity:
-            raise CannotCompileError(f"{_name(operation)} with a constant")
+            raise CannotCompileError(
+                f"{type(operation).__name__} with a constant", _name(operation)
+            )
         return function
 
     return make
@@ -204,7 +216,9 @@ def _log_softmax(operation: Any, node: Any) -> Any:
 
 def _along_last(operation: Any, node: Any, function: Callable[[Array], Array]) -> Any:
     if operation.axis not in (-1, len(node.input_tensors[0].shape) - 1):
-        raise CannotCompileError(f"{_name(operation)} along axis {operation.axis}")
+        raise CannotCompileError(
+            f"{_kind(operation)} along another axis than the last", _name(operation)
+        )
     return function
 
 

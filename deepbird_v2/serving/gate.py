@@ -61,7 +61,14 @@ def agree(
     """
     worst = dict.fromkeys(limits, 0.0)
     for inputs in samples:
-        expected, got = model.run(inputs), fast.run(inputs)
+        try:
+            expected = model.run(inputs)
+        except Exception as error:  # noqa: BLE001 - a custom layer may raise anything
+            return Agreement(worst, f"the model takes no sample inputs ({_brief(error)})")
+        try:
+            got = fast.run(inputs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the backend is not used
+            return Agreement(worst, f"it fails on sample inputs ({_brief(error)})")
         if list(expected) != list(got):
             return Agreement(worst, f"outputs {list(got)} instead of {list(expected)}")
         for name, reference in expected.items():
@@ -69,6 +76,11 @@ def agree(
             if problem is not None:
                 return Agreement(worst, problem)
     return Agreement(worst)
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _compare(
@@ -126,17 +138,26 @@ def sample_records(
 
 
 def sample_tensors(
-    shapes: Mapping[str, tuple[Sequence[int | None], str]], seed: int = 0
+    shapes: Mapping[str, tuple[Sequence[int | None], str]],
+    ranges: Mapping[str, tuple[int, int]] | None = None,
+    seed: int = 0,
 ) -> Iterator[dict[str, Array]]:
-    """Normal numbers for every input.
+    """Normal numbers for every input, whole numbers where the model looks something up.
 
     Args:
         shapes: input name → (shape, dtype); None stands for the batch, or for a size of 3.
+        ranges: input name → (least, largest) index, see `deepbird_v2.serving.indices`.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
     for size in SIZES:
-        yield {
-            name: rng.normal(size=[size, *(d or 3 for d in shape[1:])]).astype(dtype)
-            for name, (shape, dtype) in shapes.items()
-        }
+        inputs: dict[str, Array] = {}
+        for name, (shape, dtype) in shapes.items():
+            sizes = [d or (3 if axis else size) for axis, d in enumerate(shape)]
+            if ranges is not None and name in ranges:
+                least, largest = ranges[name]
+                drawn: Array = rng.integers(least, largest, sizes, endpoint=True)
+            else:
+                drawn = rng.normal(size=sizes)
+            inputs[name] = np.asarray(drawn).astype(dtype)
+        yield inputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,16 +20,25 @@ from deepbird_v2.data import (
     feature_id,
 )
 from deepbird_v2.export import load_keras
-from deepbird_v2.serving.backends import Backend, CompiledBackend, TensorFlowBackend, inputs_of
-from deepbird_v2.serving.compiler import CannotCompileError, compile_plan
+from deepbird_v2.serving.backends import (
+    Backend,
+    CompiledBackend,
+    TensorFlowBackend,
+    inputs_of,
+    output_names,
+)
+from deepbird_v2.serving.compiler import compile_plan
+from deepbird_v2.serving.errors import CannotRunError
 from deepbird_v2.serving.gate import Agreement, Limit, agree, sample_records, sample_tensors
+from deepbird_v2.serving.indices import index_ranges
 from deepbird_v2.serving.kernels import DiscretizedSum, Discretizer
+from deepbird_v2.serving.litert import LiteRTBackend
 from deepbird_v2.serving.plan import Plan
 
-__all__ = ["BACKENDS", "BackendError", "BackendName", "Predictor"]
+__all__ = ["BACKENDS", "FAST_BACKENDS", "BackendError", "BackendName", "Predictor"]
 
 Array = np.ndarray[Any, Any]
-BackendName = Literal["auto", "tensorflow", "compiled"]
+BackendName = Literal["auto", "compiled", "litert", "tensorflow"]
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
 
@@ -44,8 +53,8 @@ class Predictor:
         model: the Keras model.
         features: what it reads from DataRecords; None for a model of tensors.
         name: of the model.
-        backend: ``compiled``, ``tensorflow``, or ``auto``: compiled where that can run the model
-            and answers sample requests as TensorFlow does.
+        backend: ``compiled``, ``litert``, ``tensorflow``, or ``auto``: the first of them that can
+            run the model and answers sample requests as TensorFlow does.
 
     Attributes:
         backend: what runs the model.
@@ -68,13 +77,8 @@ class Predictor:
             raise BackendError(f"unknown backend {backend!r}; backends are {known}")
         self.features, self.name = features, name
         self.inputs = {n: (i.shape, i.dtype) for n, i in inputs_of(model).items()}
+        self.outputs = tuple(output_names(model))
         self.backend, self.choice = _choose(model, features, backend)
-        named = model.output
-        self.outputs: tuple[str, ...] = (
-            tuple(named)
-            if isinstance(named, dict)
-            else tuple(f"output_{n}" for n in range(1, len(model.outputs) + 1))
-        )
         self._ids = {output: feature_id(output) for output in self.outputs}
 
     @classmethod
@@ -151,34 +155,49 @@ class Predictor:
         return self.features
 
 
+# In the order in which they are tried.
+FAST_BACKENDS: Mapping[str, Callable[[Any], Backend]] = {
+    "compiled": lambda model: CompiledBackend(compile_plan(model)),
+    "litert": LiteRTBackend,
+}
+
+
 def _choose(model: Any, features: FeatureConfig | None, wanted: BackendName) -> tuple[Backend, str]:
     reference = TensorFlowBackend(model)
     if wanted == "tensorflow":
         return reference, "tensorflow, as asked"
-    try:
-        plan = compile_plan(model)
-    except CannotCompileError as error:
-        found = Agreement({}, f"no kernel for {error}")
-    else:
-        fast = CompiledBackend(plan)
-        found = _try(model, features, reference, fast)
-        if found.problem is None:
+    refused: list[str] = []
+    for name in FAST_BACKENDS if wanted == "auto" else (wanted,):
+        fast, found = _try(model, features, reference, FAST_BACKENDS[name])
+        if fast is not None and found.problem is None:
             worst = max(found.worst.values(), default=0.0)
-            return fast, f"compiled: within {worst:.2g} of TensorFlow on sample requests"
-    if wanted == "compiled":
-        raise BackendError(f"the compiled backend cannot be used: {found.problem}")
-    return reference, f"tensorflow, because the compiled backend cannot be used: {found.problem}"
+            before = "".join(f"; {reason}" for reason in refused)
+            return fast, f"{name}: within {worst:.2g} of TensorFlow on sample requests{before}"
+        refused.append(f"the {name} backend cannot be used: {found.problem}")
+    if wanted != "auto":
+        raise BackendError(refused[0])
+    return reference, f"tensorflow, because {', and '.join(refused)}"
 
 
 def _try(
-    model: Any, features: FeatureConfig | None, reference: Backend, fast: CompiledBackend
-) -> Agreement:
-    named = list(fast.plan.outputs)
-    limits = {name: Limit.of_output(name, features is not None) for name in named}
+    model: Any,
+    features: FeatureConfig | None,
+    reference: Backend,
+    make: Callable[[Any], Backend],
+) -> tuple[Backend | None, Agreement]:
+    """A fast backend, where it can run the model, and how far it agrees with it."""
+    try:
+        fast = make(model)
+    except CannotRunError as error:
+        return None, Agreement({}, f"no kernel for {error}")
+    limits = {n: Limit.of_output(n, features is not None) for n in output_names(model)}
     if features is None:
         shapes = {name: (i.shape, i.dtype) for name, i in inputs_of(model).items()}
-        return agree(reference, fast, sample_tensors(shapes), limits)
-    return agree(reference, fast, sample_records(_states(fast.plan), features.ids), limits)
+        samples = sample_tensors(shapes, index_ranges(model))
+    else:
+        states = _states(fast.plan) if isinstance(fast, CompiledBackend) else []
+        samples = sample_records(states, features.ids)
+    return fast, agree(reference, fast, samples, limits)
 
 
 def _states(plan: Plan) -> list[Any]:

@@ -54,6 +54,7 @@ def test_one_case(golden, tmp_path):
     made = {check["check"]: check for check in case["checks"]}
     assert {"reader", "oracle_eval", "oracle_backward", "model_eval", "model_train"} <= set(made)
     assert {"model_backward", "keras_file", "saved_model", "batch_of_1", "batch_of_7"} <= set(made)
+    assert {"compiled", "litert"} <= set(made)
     for check in made.values():
         assert check["status"] == "pass"
         assert check["ratio"] <= 1

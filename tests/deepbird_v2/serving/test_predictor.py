@@ -1,4 +1,4 @@
-"""Predictors: the compiled backend answers as TensorFlow does, or TensorFlow answers."""
+"""Predictors: a fast backend answers as TensorFlow does, or TensorFlow answers."""
 
 import keras
 import numpy as np
@@ -103,14 +103,23 @@ def test_bytes_to_scores_to_bytes(golden, monkeypatch):
     assert scores["prediction.score"][0] != scores["prediction.score"][1]
 
 
-def test_a_layer_without_kernel_leaves_the_model_to_tensorflow():
+def test_a_layer_without_kernel_leaves_the_model_to_litert():
     x = keras.Input([4], name="x")
     model = keras.Model(x, keras.layers.LayerNormalization(name="norm")(x))
     predictor = Predictor(model, None)
-    assert predictor.backend.name == "tensorflow"
+    assert predictor.backend.name == "litert"
     assert "norm: a LayerNormalization" in predictor.choice
     with pytest.raises(BackendError, match="norm"):
         Predictor(model, None, backend="compiled")
+
+
+def test_what_no_fast_backend_can_run_is_left_to_tensorflow():
+    x = keras.Input([4], dtype="float64", name="x")
+    model = keras.Model(x, keras.layers.Dense(2, dtype="float64", name="dense")(x))
+    assert Predictor(model, None).choice == (
+        "tensorflow, because the compiled backend cannot be used: no kernel for dense: "
+        "a Dense in float64, and the litert backend cannot be used: no kernel for x: float64"
+    )
 
 
 def test_a_backend_that_answers_otherwise_is_not_used(monkeypatch):
@@ -122,8 +131,10 @@ def test_a_backend_that_answers_otherwise_is_not_used(monkeypatch):
 
     monkeypatch.setattr(Plan, "run", run)
     predictor = Predictor(model, None)
-    assert predictor.backend.name == "tensorflow"
-    assert "differs by" in predictor.choice
+    assert predictor.backend.name == "litert"
+    assert "compiled backend cannot be used: output_1 differs by" in predictor.choice
+    with pytest.raises(BackendError, match=r"compiled .* differs by"):
+        Predictor(model, None, backend="compiled")
 
 
 def test_a_constant_is_another_operation():
