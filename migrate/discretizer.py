@@ -5,7 +5,7 @@ source                                   what is read
 =======================================  ==========================================================
 ``*.t7``                                 the ``modules.DiscretizerLayer`` in it
 a TensorIO folder (``spec.yaml``)        entries named as that layer's tensors
-a model folder (``model.json``)          the discretizer layer of the converted model
+a model folder (``model.json``)          the discretizer layer of the model
 ``<name>_bin.json``                      feature_ids, bin_boundaries, output_bits, rows in the
                                          order of calibration
 a state file                             as it is
@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from migrate.tensorio import SPEC
 
 __all__ = ["load_discretizer"]
 
-Kind = Literal["percentile", "hashing"]
+Kind = Literal["percentile", "hashing", "hashed-percentile", "mdl"]
 Array = np.ndarray[Any, Any]
 
 _CLASS = "modules.DiscretizerLayer"
@@ -44,15 +44,18 @@ _FIELDS = {
 
 
 def load_discretizer(
-    path: str | Path, *, kind: Kind = "percentile", float32: bool = False
+    path: str | Path, *, kind: Kind = "percentile", float32: bool = False, options: int = 0
 ) -> Discretizer:
     """Read a discretizer.
 
     Args:
         path: any source in this module's table.
-        kind: what a ``_bin.json`` is of; it does not say so itself.
+        kind: what a ``_bin.json`` is of; it does not say so itself. The published runtime compared
+            in float32, so give ``float32``, too, where its files have to answer as it did.
         float32: round the edges, and the values compared with them, to float32, as a runtime would
-            that has no wider type. A state file is left as it is.
+            that has no wider type.
+        options: search and hash of kind ``hashing``, see
+            `deepbird_v2.discretizers.published.hashing`; the file does not tell them either.
 
     Returns:
         The state, with v1's search, edges and ids, and feature names where a ``features.json``
@@ -62,13 +65,19 @@ def load_discretizer(
         StateError: there is no discretizer in it, there are several, or it makes no sense.
         ValueError, OSError: the source cannot be read.
     """
-    path = Path(path)
+    if kind not in get_args(Kind):
+        raise StateError(f"no kind {kind!r}; there are {', '.join(get_args(Kind))}")
+    state = _load(Path(path), kind, options)
+    return state.rounded() if float32 else state
+
+
+def _load(path: Path, kind: Kind, options: int) -> Discretizer:
     if path.is_dir():
         if (path / SPEC).is_file():
-            return _named(_from_fields(_tensorio(path), str(path), kind, float32), path)
+            return _named(_from_fields(_tensorio(path), str(path), kind, options), path)
         return _named(_from_model(path), path)
     if path.suffix == ".t7":
-        return _named(_from_fields(_t7(path), str(path), kind, float32), path)
+        return _named(_from_fields(_t7(path), str(path), kind, options), path)
     try:
         data = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -80,7 +89,7 @@ def load_discretizer(
     if not isinstance(data, dict):
         raise StateError(f"{path}: holds no discretizer: its JSON is no object")
     fields = _chosen(data, str(path))
-    return _named(_from_fields(fields, str(path), kind, float32), path)
+    return _named(_from_fields(fields, str(path), kind, options), path)
 
 
 def _t7(path: Path) -> dict[str, Any]:
@@ -126,7 +135,7 @@ def _chosen(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     return fields
 
 
-def _from_fields(fields: Mapping[str, Any], where: str, kind: Kind, float32: bool) -> Discretizer:
+def _from_fields(fields: Mapping[str, Any], where: str, kind: Kind, options: int) -> Discretizer:
     bits = fields["output_bits"]
     if bits is None:
         raise StateError(f"{where}: says nowhere how many output bits there are")
@@ -139,32 +148,32 @@ def _from_fields(fields: Mapping[str, Any], where: str, kind: Kind, float32: boo
             edges = edges.reshape(len(ids), -1)
         if edges.dtype.kind not in "iuf":
             raise StateError(f"bin boundaries are {edges.dtype}, expected numbers")
-        if float32:
-            with np.errstate(over="ignore"):
-                edges = edges.astype(np.float32)
         if kind == "hashing":
-            return published.hashing(ids, edges, int(bits))
-        bin_ids = fields["bin_ids"]
-        return published.percentile(
-            ids, edges, int(bits), None if bin_ids is None else np.asarray(bin_ids)
-        )
+            return published.hashing(ids, edges, int(bits), options)
+        if kind == "hashed-percentile":
+            return published.hashed_percentile(ids, edges, int(bits))
+        bin_ids = None if fields["bin_ids"] is None else np.asarray(fields["bin_ids"])
+        make = published.mdl if kind == "mdl" else published.percentile
+        return make(ids, edges, int(bits), bin_ids)
     except (TypeError, ValueError) as error:
         raise StateError(f"{where}: {error}") from None
 
 
 def _from_model(folder: Path) -> Discretizer:
-    """The discretizer of a converted model; imports TensorFlow."""
+    """The discretizer of a model; imports TensorFlow."""
     from deepbird_v2.folder import read_manifest
 
     read_manifest(folder)
     from deepbird_v2.export import load_keras
+    from deepbird_v2.layers.discretizer import Discretizer as Layer
     from deepbird_v2.layers.percentile_discretizer import PercentileDiscretizer
 
     model = load_keras(folder / "model.keras")
-    found = [x for x in model.layers if isinstance(x, PercentileDiscretizer)]
+    found = [x for x in model.layers if isinstance(x, Layer | PercentileDiscretizer)]
     if len(found) != 1:
         raise StateError(f"{folder}: the model has {len(found)} discretizers, expected one")
-    return found[0].state().discretizer
+    state = found[0].state()
+    return state if isinstance(state, Discretizer) else state.discretizer
 
 
 def _named(state: Discretizer, source: Path) -> Discretizer:

@@ -22,8 +22,9 @@ Array = np.ndarray[Any, Any]
 
 # Heat maps are drawn of so many features, those that differ first.
 HEAT_MAPS = 40
-# So many ranges of values are spelled out a feature.
+# So many ranges of values are spelled out a feature; the report lists so many in all.
 RANGES = 3
+LISTED = 5_000
 OTHER_KEYS = 10_000
 _BATCH = 4096
 
@@ -78,7 +79,7 @@ def compare_discretizers(
     """
     keys, values = traffic if traffic is not None else (np.zeros(0, np.int64), np.zeros(0))
     before, after = set(old.table.features.tolist()), set(new.table.features.tolist())
-    parents = parents_of(new)
+    parents = parents_of(old, new)
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order]
     found = []
@@ -226,9 +227,16 @@ def _others(old: Discretizer, new: Discretizer, known: set[int]) -> Check:
 
 
 def _collisions(old: Discretizer, new: Discretizer) -> Check:
-    shared = [c for c in new.collisions() if c not in old.collisions()]
+    several, beside = new.shared_ids
+    several_before, beside_before = old.shared_ids
+    shared = [
+        f"id {i} belongs to {n} bins" for i, n in several.items() if n > several_before.get(i, 1)
+    ]
+    shared += [f"id {i} is also given to other keys" for i in sorted(beside - beside_before)]
     if shared:
-        return Check("collisions", Stage.DISCRETIZER, Status.FAIL, "; ".join(shared[:RANGES]))
+        more = [f"and {len(shared) - RANGES} more"] if len(shared) > RANGES else []
+        detail = "; ".join(shared[:RANGES] + more)
+        return Check("collisions", Stage.DISCRETIZER, Status.FAIL, detail)
     inherited = new.collisions()
     detail = f"inherited from v1: {inherited[0]}" if inherited else "no id belongs to two"
     return Check("collisions", Stage.DISCRETIZER, Status.PASS, detail)
@@ -251,8 +259,31 @@ def _sections(old: Discretizer, new: Discretizer, found: list[FeatureDiff]) -> l
     text = f"{left} features more, in which nothing moves, are not drawn." if left > 0 else ""
     return [
         Section("Features", (warm, _table(ordered))),
+        *_moved(ordered),
         Section("Old and new bins", maps, text),
     ]
+
+
+def _moved(found: list[FeatureDiff]) -> list[Section]:
+    """Every range of values that moves, written so that it reads back as the same numbers."""
+    ranges = [(d, r) for d in found for r in d.ranges]
+    if not ranges:
+        return []
+    columns = (
+        Column("feature"),
+        Column("from", help="the smallest value of the range"),
+        Column("to", help="the largest one, which moves too"),
+        Column("old id"),
+        Column("new id"),
+        Column("recorded values"),
+    )
+    rows = tuple(
+        (d.name, repr(r.low), repr(r.high), r.old, r.new, r.recorded if d.traffic else None)
+        for d, r in ranges[:LISTED]
+    )
+    left = len(ranges) - len(rows)
+    text = f"{left:,} ranges more are not listed." if left else ""
+    return [Section("Values that move", (Table(columns, rows, "Every range of values"),), text)]
 
 
 def _table(found: list[FeatureDiff]) -> Table:

@@ -27,6 +27,7 @@ Array = np.ndarray[Any, Any]
 CAPACITY: Final = 1024
 _BUFFER: Final = 1 << 22
 _FORMAT, _VERSION = "deepbird-collection", 1
+_SIZES: Final = ("capacity", "classes", "features", "buckets")
 _DIGEST_SIZE: Final = 32
 
 
@@ -70,9 +71,13 @@ class Collection:
             labels: int[n] class of each value, where there are several.
 
         Raises:
-            CalibrationDataError: lengths differ, or a weight or label is out of range.
+            CalibrationDataError: lengths differ, a key is no integer, or a weight or label is out
+                of range.
         """
-        keys, values = np.asarray(keys, np.int64), np.asarray(values, np.float64)
+        keys = np.asarray(keys)
+        if keys.size and keys.dtype.kind not in "iu":
+            raise CalibrationDataError(f"keys are {keys.dtype}, feature ids are integers")
+        keys, values = keys.astype(np.int64), np.asarray(values, np.float64)
         for name, column in (("values", values), ("weights", weights), ("labels", labels)):
             if column is not None and np.shape(column) != keys.shape:
                 raise CalibrationDataError(f"{name} {np.shape(column)} for keys {keys.shape}")
@@ -83,7 +88,7 @@ class Collection:
             labels = _classes(labels, self.classes)
         if not keys.size:
             return
-        self._pending.append((keys.copy(), values.copy(), units, labels))
+        self._pending.append((keys, values.copy(), units, labels))
         self._waiting += len(keys)
         if self._waiting >= self.buffer:
             self._flush()
@@ -128,8 +133,7 @@ class Collection:
             spread = _spread(lows[span], _at(weights, span), _at(labels, span), self.classes)
             sketch = self._sketch(feature)
             if gone and (absent := missing[span]).any():
-                sketch.missing = sketch.missing + spread[absent].sum(axis=0)
-                sketch.add(lows[span][~absent], spread[~absent])
+                sketch.add(lows[span][~absent], spread[~absent], spread[absent])
             else:
                 sketch.add(lows[span], spread)
 
@@ -165,7 +169,7 @@ class Collection:
         """Read a collection's file.
 
         Raises:
-            StateError: it is no such file, or was altered.
+            StateError: it is no such file, was altered, or contradicts itself.
         """
         content = Path(path).read_bytes()
         line, _, _ = content.partition(b"\n")
@@ -180,10 +184,22 @@ class Collection:
         body, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
         if hashlib.sha256(body).digest() != digest:
             raise StateError(f"{path}: cut short or altered: its SHA-256 does not fit")
-        return cls._parse(header, np.frombuffer(body, "<i8", offset=_aligned(body, len(line) + 1)))
+        try:
+            loaded = cls._parse(header, np.frombuffer(body, "<i8", offset=len(line) + 1))
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+            loaded = None
+        if (
+            loaded is None
+            or not all(sketch.sound for sketch in loaded.sketches.values())
+            or loaded.dumps() != content
+        ):
+            raise StateError(f"{path}: its header and its columns contradict each other")
+        return loaded
 
     @classmethod
     def _parse(cls, header: dict[str, int], data: Array) -> Collection:
+        if any(type(header[name]) is not int for name in _SIZES):
+            raise TypeError("a size is no integer")
         loaded = cls(header["capacity"], header["classes"])
         n, size, classes = header["features"], header["buckets"], header["classes"]
         sizes = [n, n, n, n * classes, size, size * classes]
@@ -198,18 +214,11 @@ class Collection:
         return loaded
 
 
-def _aligned(body: bytes, start: int) -> int:
-    if (len(body) - start) % 8:
-        raise StateError("a collection's arrays are not whole numbers")
-    return start
-
-
 def _classes(labels: Array, classes: int) -> Array:
     labels = np.asarray(labels)
-    whole = labels.astype(np.int64)
-    if (whole != labels).any() or (whole < 0).any() or (whole >= classes).any():
+    if not np.isin(labels, np.arange(classes)).all():
         raise CalibrationDataError(f"labels must be whole numbers from 0 to {classes - 1}")
-    return whole
+    return labels.astype(np.int64)
 
 
 def _column(parts: list[Array | None], sizes: list[int], default: int) -> Array:

@@ -11,7 +11,7 @@ later moves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ import numpy as np
 from deepbird_v2.data.batch import Batch
 from deepbird_v2.data.features import FeatureKind
 from deepbird_v2.discretizers.accumulate import CAPACITY, Collection
-from deepbird_v2.discretizers.edges import METHODS, bin_weights
+from deepbird_v2.discretizers.edges import METHODS, bin_weights, float32_edges
 from deepbird_v2.discretizers.errors import CalibrationDataError, StateError
 from deepbird_v2.discretizers.file import save
 from deepbird_v2.discretizers.ids import HASHED, Allocator
@@ -100,14 +100,28 @@ class DiscretizerCalibrator:
         """
         self.collection.add(keys, vals, weights, labels)
 
-    def accumulate_batch(self, batch: Batch) -> None:
+    def accumulate_batch(
+        self, batch: Batch, kinds: Iterable[FeatureKind] = (FeatureKind.CONTINUOUS,)
+    ) -> None:
         """Take note of the continuous features of decoded records.
 
         The first label column counts for ``mdl``; records without a label are left out there.
+
+        Args:
+            batch: decoded records.
+            kinds: kinds of features that count; each key of a sparse continuous feature is a
+                feature of its own.
+
+        Raises:
+            CalibrationDataError: labels are needed, and there are none or they are no classes.
         """
-        chosen = batch.kind == FeatureKind.CONTINUOUS
+        chosen = np.isin(batch.kind, [int(kind) for kind in kinds])
         labels = None
         if self.collection.classes > 1:
+            if not batch.labels.shape[1]:
+                raise CalibrationDataError(
+                    f"{self.method} needs labels, and the records' features name none"
+                )
             labels = batch.labels[batch.row, 0]
             chosen &= ~np.isnan(labels)
             labels = labels[chosen]
@@ -163,7 +177,7 @@ class DiscretizerCalibrator:
             ends = from_key(sketch.lows[[0, -1]]) if len(sketch.lows) else np.zeros(1)
             edges = np.unique(np.concatenate([edges, ends]))
         if state.float32:
-            edges = np.unique(edges.astype(np.float32)).astype(np.float64)
+            edges = float32_edges(edges)
         n = state.search.bins(len(edges)) + state.nan_bin
         bins = Bins(feature, edges, allocator.take(feature, range(n)), self.names.get(feature, ""))
         return with_weights(state, bins, sketch)

@@ -13,10 +13,13 @@ import numpy as np
 from deepbird_v2.discretizers.order import from_key
 from deepbird_v2.discretizers.sketch import WEIGHT_UNITS, Sketch
 
-__all__ = ["METHODS", "bin_weights", "mdl_edges", "percentile_edges"]
+__all__ = ["METHODS", "bin_weights", "float32_edges", "mdl_edges", "percentile_edges"]
 
 Array = np.ndarray[Any, Any]
 EdgesOf = Callable[[Sketch, int], Array]
+
+# Decimals of entropies that count.
+_DIGITS = 12
 
 
 def percentile_edges(sketch: Sketch, n_bin: int) -> Array:
@@ -84,13 +87,15 @@ def _best_split(counts: Array, start: int, stop: int) -> tuple[float, int]:
     entropy_left, entropy_right = _entropy(left), _entropy(right)
     n_left = left.sum(axis=1)
     mean = (n_left * entropy_left + (n - n_left) * entropy_right) / n
-    cut = int(np.argmin(mean))
+    # Splits that cost the same differ by rounding: of those, the first one.
+    cut = int(np.argmin(np.round(mean, _DIGITS)))
     k, k_left, k_right = (int((c > 0).sum()) for c in (whole, left[cut], right[cut]))
     entropy = float(_entropy(whole[np.newaxis])[0])
     delta = np.log2(3.0**k - 2) - (
         k * entropy - k_left * entropy_left[cut] - k_right * entropy_right[cut]
     )
-    return float(n * (entropy - mean[cut]) - (np.log2(n - 1) + delta)), start + cut + 1
+    bits = float(n * (entropy - mean[cut]) - (np.log2(n - 1) + delta))
+    return round(bits, _DIGITS), start + cut + 1
 
 
 def _entropy(counts: Array) -> Array:
@@ -98,6 +103,19 @@ def _entropy(counts: Array) -> Array:
     total = counts.sum(axis=1, keepdims=True)
     share = counts / np.where(total > 0, total, 1.0)
     return -(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=1)
+
+
+def float32_edges(edges: Array) -> Array:
+    """Edges for a state that compares in float32: each rounded, equal ones once.
+
+    Args:
+        edges: float64[n]; those beyond float32's largest number become infinite, as values do.
+
+    Returns:
+        float64[at most n] strictly ascending.
+    """
+    with np.errstate(over="ignore"):
+        return np.unique(edges.astype(np.float32)).astype(np.float64)
 
 
 def bin_weights(sketch: Sketch, bins: Array, nan_bin: int, n: int) -> Array:

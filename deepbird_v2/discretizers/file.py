@@ -27,7 +27,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["FORMAT", "VERSION", "dumps", "fingerprint", "load", "loads", "save"]
+
+_T = TypeVar("_T")
 
 FORMAT = "deepbird-discretizer"
 VERSION = 1
@@ -86,12 +88,16 @@ def loads(content: bytes, where: str = "state") -> Discretizer:
         where: what to call them in errors.
     """
     try:
-        data = json.loads(content, parse_constant=_no_constant)
+        data = json.loads(
+            content.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once
+        )
+    except StateError as error:
+        raise StateError(f"{where}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise StateError(f"{where}: not JSON ({error})") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise StateError(f"{where}: no {FORMAT} file")
-    if data.get("version") != VERSION:
+    if type(data.get("version")) is not int or data["version"] != VERSION:
         raise StateError(
             f"{where}: version {data.get('version')}; this release reads version {VERSION}"
         )
@@ -159,23 +165,25 @@ def _numbers(values: np.ndarray[Any, Any]) -> list[float | str]:
 def _state(data: dict[str, Any]) -> Discretizer:
     unknown = data["unknown"]
     _only(unknown, frozenset(("rule", "first", "stop")))
-    for name, kind in (("nan_bin", bool), ("float32", bool), ("method", str)):
-        if not isinstance(data[name], kind):
-            raise StateError(f"{name} must be a {kind.__name__}, not {data[name]!r}")
-    return Discretizer(
+    state = Discretizer(
         features=tuple(_bins(entry) for entry in data["features"]),
         output_bits=_integer(data["output_bits"]),
         unknown=Unknown(
             UnknownRule(unknown["rule"]), _integer(unknown["first"]), _integer(unknown["stop"])
         ),
         search=Search(data["search"]),
-        nan_bin=data["nan_bin"],
-        float32=data["float32"],
-        method=data["method"],
+        nan_bin=_typed("nan_bin", data["nan_bin"], bool),
+        float32=_typed("float32", data["float32"], bool),
+        method=_typed("method", data["method"], str),
         n_bin=_integer(data["n_bin"]),
         parent=_digest(data["parent"]),
         next_id=_integer(data["next_id"]),
     )
+    if state.next_id != data["next_id"]:
+        raise StateError(
+            f"next_id is {data['next_id']}, but bins have ids up to {state.next_id - 1}"
+        )
+    return state
 
 
 def _bins(entry: dict[str, Any]) -> Bins:
@@ -186,10 +194,10 @@ def _bins(entry: dict[str, Any]) -> Bins:
             feature,
             _floats(entry["edges"]),
             _integers(entry["bins"]),
-            str(entry.get("name", "")),
+            _typed("name", entry.get("name", ""), str),
             _integers(entry.get("parents", [])),
             _floats(entry.get("weights", [])),
-            bool(entry.get("retired", False)),
+            _typed("retired", entry.get("retired", False), bool),
         )
     except KeyError as error:
         raise StateError(f"feature {feature}: {error} is missing") from None
@@ -203,6 +211,21 @@ def _only(entry: dict[str, Any], known: frozenset[str]) -> None:
     strange = sorted(set(entry) - known)
     if strange:
         raise StateError(f"unknown key {strange[0]!r}; a newer release may have written it")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, none of whose keys comes twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
+        raise StateError(f"key {twice!r} comes twice")
+    return found
+
+
+def _typed(name: str, value: Any, kind: type[_T]) -> _T:
+    if not isinstance(value, kind):
+        raise StateError(f"{name} must be a {kind.__name__}, not {value!r}")
+    return value
 
 
 def _integer(value: Any) -> int:

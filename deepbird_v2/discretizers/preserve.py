@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from deepbird_v2.discretizers.calibrator import DiscretizerCalibrator, with_weights
-from deepbird_v2.discretizers.edges import METHODS
+from deepbird_v2.discretizers.edges import METHODS, float32_edges
 from deepbird_v2.discretizers.errors import StateError
 from deepbird_v2.discretizers.ids import HASHED, Allocator
 from deepbird_v2.discretizers.search import Search
@@ -43,6 +43,8 @@ __all__ = ["PreserveBinsDiscretizerCalibrator"]
 
 Array = np.ndarray[Any, Any]
 
+# What the published library called MDL is fitted as percentiles.
+_FITTED_BY = {"mdl-percentile": "percentile"}
 # A bin is split once it holds this many times its fair share.
 _CROWDED = 2.0
 
@@ -55,7 +57,10 @@ class PreserveBinsDiscretizerCalibrator(DiscretizerCalibrator):
         out_bits: the prior's.
         prior: the state to preserve; None for a first calibration.
         refine: split bins that now hold more than twice their share.
-        options: the rest as of `DiscretizerCalibrator`.
+        options: the rest as of `DiscretizerCalibrator`; ``reserve``, where given, is the prior's.
+
+    Raises:
+        StateError: an option contradicts the prior.
     """
 
     def __init__(
@@ -70,13 +75,19 @@ class PreserveBinsDiscretizerCalibrator(DiscretizerCalibrator):
         super().__init__(n_bin, out_bits, **options)
         self.prior, self.refine = prior, refine
         if prior is not None:
-            self._check(prior)
+            self._check(prior, options.get("reserve"))
 
-    def _check(self, prior: Discretizer) -> None:
+    def _check(self, prior: Discretizer, reserve: int | None) -> None:
         asked = {"n_bin": self.n_bin, "out_bits": self.out_bits, "method": self.method}
-        has = {"n_bin": prior.n_bin, "out_bits": prior.output_bits, "method": prior.method}
+        has = {
+            "n_bin": prior.n_bin,
+            "out_bits": prior.output_bits,
+            "method": _FITTED_BY.get(prior.method, prior.method),
+        }
+        if reserve is not None:
+            asked["reserve"], has["reserve"] = reserve, prior.unknown.first
         for name, value in has.items():
-            if value not in (0, asked[name]):
+            if value != asked[name] and not (name == "n_bin" and value == 0):
                 raise StateError(
                     f"{name} is {asked[name]}, but the prior state's is {value}; its bins can only "
                     f"be preserved with {name}={value}"
@@ -125,7 +136,7 @@ class PreserveBinsDiscretizerCalibrator(DiscretizerCalibrator):
         """The feature with its crowded bins split at the edges that the new data asks for."""
         asked = METHODS[self.method](sketch, self.n_bin)
         if prior.float32:
-            asked = np.unique(asked.astype(np.float32)).astype(np.float64)
+            asked = float32_edges(asked)
         held = with_weights(prior, bins, sketch).weights
         share = held / max(float(held.sum()), np.finfo(np.float64).tiny)
         alone = prior.replace(features=(bins,))

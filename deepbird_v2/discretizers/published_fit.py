@@ -61,34 +61,49 @@ class PublishedCalibrator:
             keys: int64[n] feature ids.
             vals: [n], taken as float32.
             weights: [n], taken as float32; default 1.
+
+        Raises:
+            CalibrationDataError: lengths differ, or a weight is negative or no float32 number.
         """
-        keys, vals = np.asarray(keys), np.asarray(vals, np.float32)
-        weighed = np.ones(len(keys)) if weights is None else np.asarray(weights)
-        weighed = weighed.astype(np.float32)
-        for key in np.unique(keys):
-            chosen = keys == key
-            row = self._values.setdefault(int(key), [])
-            row.append((vals[chosen], weighed[chosen]))
+        keys = np.asarray(keys, np.int64)
+        with np.errstate(over="ignore"):
+            vals = np.asarray(vals).astype(np.float32)
+            weighed = np.ones(len(keys)) if weights is None else np.asarray(weights)
+            weighed = weighed.astype(np.float32)
+        for name, column in (("vals", vals), ("weights", weighed)):
+            if column.shape != keys.shape:
+                raise CalibrationDataError(f"{name} {column.shape} for keys {keys.shape}")
+        if not (np.isfinite(weighed) & (weighed >= 0)).all():
+            raise CalibrationDataError("weights must be float32 numbers from 0 on")
+        order = np.argsort(keys, kind="stable")
+        found, starts = np.unique(keys[order], return_index=True)
+        for key, chosen in zip(found.tolist(), np.split(order, starts[1:]), strict=False):
+            self._values.setdefault(key, []).append((vals[chosen], weighed[chosen]))
 
     def calibrate(self) -> Discretizer:
         """Fit the edges.
 
         Raises:
-            CalibrationDataError: there is no data.
+            CalibrationDataError: there is no data, or NaN among a feature's values.
             StateError: there are more bins than ids.
         """
         if not self._values and not self.allow_empty_calibration:
             raise CalibrationDataError("nothing to calibrate from: no value was accumulated")
-        rows = [
-            percentile_bin_vals(
-                np.concatenate([values for values, _ in parts]),
-                np.concatenate([weights for _, weights in parts]),
-                self.n_bin,
-            )
-            for parts in self._values.values()
-        ]
+        rows = [self._edges(feature, parts) for feature, parts in self._values.items()]
         edges = np.array(rows, np.float32).reshape(len(rows), self.n_bin + 1)
         return _KINDS[self.kind](np.array(list(self._values), np.int64), edges, self.out_bits)
+
+    def _edges(self, feature: int, parts: list[tuple[Array, Array]]) -> Array:
+        values, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if np.isnan(values).any():
+            raise CalibrationDataError(
+                f"feature {feature}: NaN among its values would become its last edge, which no "
+                "search stands; leave NaN out"
+            )
+        try:
+            return percentile_bin_vals(values, weights, self.n_bin)
+        except CalibrationDataError as error:
+            raise CalibrationDataError(f"feature {feature}: {error}") from None
 
 
 def percentile_bin_vals(values: Array, weights: Array, n_bin: int) -> Array:
@@ -103,7 +118,10 @@ def percentile_bin_vals(values: Array, weights: Array, n_bin: int) -> Array:
         n_bin: bins.
 
     Returns:
-        float32[n_bin + 1] ascending; equal ones are kept.
+        float32[n_bin + 1] ascending; equal ones are kept, and NaNs come last.
+
+    Raises:
+        CalibrationDataError: the weights add up to more than float32 holds.
     """
     order = np.argsort(values)
     values, weights = values[order], weights[order]
@@ -113,11 +131,16 @@ def percentile_bin_vals(values: Array, weights: Array, n_bin: int) -> Array:
         edges[0] = -np.inf
         edges[1 : n + 1] = values
         return edges
-    rank = np.cumsum(weights, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        rank = np.cumsum(weights, dtype=np.float32)
+    if not np.isfinite(rank[-1]):
+        raise CalibrationDataError("its weights add up to more than float32 holds")
     rank -= rank[0]
     if rank[-1] > 0:
         rank /= rank[-1]
     wanted = np.linspace(0, 1, n_bin + 1, dtype=np.float32)
-    at = np.array([bisect(rank, q) for q in wanted])
+    # Positions pass through float32, too, which counts exactly up to 2**24.
+    at = np.array([bisect(rank, q) for q in wanted], np.float32).astype(np.int64)
     at[0], at[-1] = 0, n - 1
+    at = np.minimum(at, n - 1)
     return values[at]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from deepbird_v2.discretizers.errors import CalibrationDataError
+from deepbird_v2.discretizers.order import INFINITY_KEY
 
 __all__ = ["WEIGHT_UNITS", "Sketch", "weight_units"]
 
@@ -25,6 +26,7 @@ Array = np.ndarray[Any, Any]
 
 WEIGHT_UNITS = 1 << 20
 _MOST_UNITS = 1 << 62
+_KEY_BITS = 64
 
 
 @dataclass(eq=False)
@@ -64,21 +66,41 @@ class Sketch:
             return 0.0
         return float(self.weights.sum(axis=1).max()) / self.total
 
-    def add(self, lows: Array, weights: Array) -> None:
+    @property
+    def sound(self) -> bool:
+        """Whether values can have made it; for one that was read from a file."""
+        lows, level = self.lows, self.level
+        if not 0 <= level < _KEY_BITS or len(lows) > self.capacity:
+            return False
+        buckets = lows >> level
+        return bool(
+            (buckets[1:] > buckets[:-1]).all()
+            and (np.abs(lows) <= INFINITY_KEY).all()
+            and (self.weights >= 0).all()
+            and (self.missing >= 0).all()
+            and not _exceeds(_MOST_UNITS, self.weights, self.missing)
+        )
+
+    def add(self, lows: Array, weights: Array, missing: Array | None = None) -> None:
         """Add values.
 
         Args:
             lows: int64[n] order keys of numbers.
             weights: int64[n, classes] units.
+            missing: int64[m, classes], the weights of NaNs.
+
+        Raises:
+            CalibrationDataError: all weights together exceed what int64 holds; nothing was added.
         """
         lows = np.concatenate([self.lows, lows])
         weights = np.concatenate([self.weights, weights])
-        # In float64, which grows where integers would wrap around.
-        if weights.sum(dtype=np.float64) > _MOST_UNITS:
+        gone = np.concatenate([self.missing[np.newaxis], *([] if missing is None else [missing])])
+        if _exceeds(_MOST_UNITS, weights, gone):
             raise CalibrationDataError(
                 f"a feature's weights add up to more than {_MOST_UNITS / WEIGHT_UNITS:.3g}; "
                 "scale them down"
             )
+        self.missing = gone.sum(axis=0)
         order = np.argsort(lows, kind="stable")
         self.lows, self.weights = _pooled(lows[order], weights[order], self.level)
         while len(self.lows) > self.capacity:
@@ -87,9 +109,12 @@ class Sketch:
 
     def merge(self, other: Sketch) -> None:
         """Add another sketch of the same capacity and number of classes."""
-        self.level = max(self.level, other.level)
-        self.missing = self.missing + other.missing
-        self.add(other.lows, other.weights)
+        before, self.level = self.level, max(self.level, other.level)
+        try:
+            self.add(other.lows, other.weights, other.missing[np.newaxis])
+        except CalibrationDataError:
+            self.level = before
+            raise
 
 
 def weight_units(weights: Array) -> Array:
@@ -102,6 +127,13 @@ def weight_units(weights: Array) -> Array:
     if not (np.isfinite(weights) & (weights >= 0) & (weights < 2.0**40)).all():
         raise CalibrationDataError("weights must be numbers from 0 up to 2**40")
     return np.rint(weights * WEIGHT_UNITS).astype(np.int64)
+
+
+def _exceeds(limit: int, *weights: Array) -> bool:
+    """Whether all weights together are more than a limit; exact, so no order changes the answer."""
+    # First in float64, which grows where integers would wrap around.
+    rough = sum(float(column.sum(dtype=np.float64)) for column in weights)
+    return rough > 1.5 * limit or sum(int(column.sum()) for column in weights) > limit
 
 
 def _pooled(lows: Array, weights: Array, level: int) -> tuple[Array, Array]:

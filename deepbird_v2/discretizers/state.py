@@ -101,7 +101,7 @@ class Discretizer:
         method: how the edges came about, for people.
         n_bin: how many bins a feature was asked for; 0 if that is not known.
         parent: fingerprint of the state that this one was calibrated from.
-        next_id: the first id that has never been given to a bin.
+        next_id: the first id that has never been given to a bin; raised above those of the bins.
 
     Raises:
         StateError: it contradicts itself; says which feature, and how.
@@ -135,6 +135,8 @@ class Discretizer:
                 raise StateError(f"{bins}: it occurs twice")
         for bins in ordered:
             self._check(bins)
+        above = max((int(bins.ids.max()) + 1 for bins in ordered), default=0)
+        object.__setattr__(self, "next_id", max(self.next_id, above))
 
     def _check(self, bins: Bins) -> None:
         edges, ids, n = bins.edges, bins.ids, len(bins.edges)
@@ -154,6 +156,13 @@ class Discretizer:
             raise StateError(f"{bins}: wants the weight of each of its {expected} bins, or none")
         if self.float32 and not np.array_equal(edges.astype(np.float32), edges):
             raise StateError(f"{bins}: an edge is no float32 number, but values are compared so")
+        if bins.parents.min() < NO_PARENT or bins.parents.max() >= self.width:
+            raise StateError(
+                f"{bins}: its bins were split from ids {bins.parents.min()} to "
+                f"{bins.parents.max()}, outside {self.output_bits} output bits"
+            )
+        if not _is_text(bins.name):
+            raise StateError(f"feature {bins.feature}: its name {bins.name!r} is no text")
         if ids.min() < 0 or ids.max() >= self.width:
             raise StateError(
                 f"{bins}: bin ids reach {ids.max()}, outside {self.output_bits} output bits"
@@ -173,6 +182,13 @@ class Discretizer:
     def active(self) -> Iterator[Bins]:
         """The features that are discretized."""
         return (bins for bins in self.features if not bins.retired)
+
+    @property
+    def revived(self) -> Self:
+        """A copy in which no feature is retired; the state itself where none is."""
+        if not any(bins.retired for bins in self.features):
+            return self
+        return self.replace(features=tuple(replace(b, retired=False) for b in self.features))
 
     @cached_property
     def table(self) -> Table:
@@ -206,20 +222,30 @@ class Discretizer:
         added = np.asarray(keys, np.int64) % room + self.unknown.first
         return np.concatenate([ids, added]), np.concatenate([kept, inputs])
 
-    def collisions(self) -> list[str]:
-        """What shares an id with something else; empty for a state that keeps ids apart."""
+    @cached_property
+    def shared_ids(self) -> tuple[dict[int, int], frozenset[int]]:
+        """(id → number of bins for each id of several, ids of bins that other keys may get)."""
         # NaN may share a bin of its own feature.
-        ids = [np.unique(bins.ids) for bins in self.features]
+        numbers = slice(None, -1 if self.nan_bin else None)
+        ids = [
+            np.append(b.ids[numbers], np.setdiff1d(b.ids[-1:], b.ids[numbers]))
+            for b in self.features
+        ]
         every = np.concatenate(ids) if ids else np.zeros(0, np.int64)
         found, counts = np.unique(every, return_counts=True)
-        shared = [
-            f"id {i} belongs to {n} features"
-            for i, n in zip(found.tolist(), counts.tolist(), strict=True)
-            if n > 1
-        ]
-        taken = int(((found >= self.unknown.first) & (found < self.unknown.stop)).sum())
-        if taken:
-            shared.append(f"{taken} ids of bins may also be given to other keys")
+        several = counts > 1
+        beside = (found >= self.unknown.first) & (found < self.unknown.stop)
+        return (
+            dict(zip(found[several].tolist(), counts[several].tolist(), strict=True)),
+            frozenset(found[beside].tolist()),
+        )
+
+    def collisions(self) -> list[str]:
+        """What shares an id with something else; empty for a state that keeps ids apart."""
+        several, beside = self.shared_ids
+        shared = [f"id {i} belongs to {n} bins" for i, n in several.items()]
+        if beside:
+            shared.append(f"{len(beside)} ids of bins may also be given to other keys")
         return shared
 
     def replace(self, **changes: Any) -> Self:
@@ -261,6 +287,14 @@ class Discretizer:
             raise StateError(f"{output_bits} output bits are no more than {self.output_bits}")
         return self.replace(output_bits=output_bits, parent=self.fingerprint)
 
+    def rounded(self) -> Self:
+        """The state as a runtime without float64 has it: edges and values rounded to float32."""
+        if self.float32:
+            return self
+        with np.errstate(over="ignore"):
+            features = tuple(replace(b, edges=b.edges.astype(np.float32)) for b in self.features)
+        return self.replace(features=features, float32=True)
+
     def normalized(self) -> Self:
         """The same function in the default rule: ``[a,b)``, NaN in a bin of its own, float64.
 
@@ -269,12 +303,10 @@ class Discretizer:
         """
         from deepbird_v2.discretizers.order import from_key
 
-        table = self.table
+        table = self.revived.table
         rows = {int(f): i for i, f in enumerate(table.features)}
         features = []
         for bins in self.features:
-            if bins.retired:
-                raise StateError(f"{bins}: is retired; revive it before normalizing")
             row = rows[bins.feature]
             cuts = slice(table.splits[row], table.splits[row + 1])
             steps = np.append(
@@ -306,3 +338,8 @@ class Discretizer:
             f"Discretizer({self.method}, {len(self.features)} features, {self.search.value}, "
             f"{self.output_bits} bits, {self.fingerprint[:12]})"
         )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down: a string without halves of surrogate pairs."""
+    return isinstance(name, str) and not any("\ud800" <= c <= "\udfff" for c in name)

@@ -54,8 +54,11 @@ def map_rows(old: Discretizer, new: Discretizer) -> RowMap:
     """Find the old row that means what each new row means.
 
     A new bin takes the row of the old bin that holds all of its values. Features are found by id,
-    bins by their ranges of values; what rows are numbered does not matter.
+    bins by their ranges of values; what rows are numbered does not matter. Retired features count
+    like any other, so that their rows are there when they come back.
     """
+    unknown = old.unknown == new.unknown
+    old, new = old.revived, new.revived
     found = [_pairs(old.table, new.table, *rows) for rows in _common(old.table, new.table)]
     pairs = np.concatenate([p for p, _ in found]) if found else np.zeros((0, 2), np.int64)
     wider = np.concatenate([w for _, w in found]) if found else np.zeros(0, np.bool_)
@@ -75,7 +78,7 @@ def map_rows(old: Discretizer, new: Discretizer) -> RowMap:
         split=split[clear],
         fresh=np.setdiff1d(every_new, taken[:, 0]),
         dead=np.setdiff1d(every_old, taken[:, 1]),
-        others=old.unknown == new.unknown,
+        others=unknown,
     )
 
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deepbird_v2.discretizers.order import round_up_to_float32
+from deepbird_v2.discretizers.order import from_key, round_up_to_float32
+from deepbird_v2.discretizers.state import Bins, Unknown, UnknownRule
 from deepbird_v2.discretizers.state import Discretizer as State
-from deepbird_v2.discretizers.state import Unknown, UnknownRule
 from deepbird_v2.discretizers.table import Table
 
 __all__ = ["Discretizer", "order_key"]
@@ -32,15 +32,13 @@ def order_key(values: Any) -> Any:
 
 def unknown_id(keys: Any, unknown: Unknown) -> Any:
     """int64: where keys go that have no bins."""
-    room = unknown.room
-    match unknown.rule:
-        case UnknownRule.MODULO:
-            within = tf.bitcast(keys, tf.uint64) % tf.constant(room, tf.uint64)
-            return tf.cast(within, tf.int64) + unknown.first
-        case UnknownRule.FLOOR_MODULO:
-            return tf.math.floormod(keys, tf.constant(room, tf.int64)) + unknown.first
-        case UnknownRule.MASK:
-            return tf.bitwise.bitwise_and(keys, tf.constant(unknown.stop - 1, tf.int64))
+    # AutoGraph knows no match statement.
+    if unknown.rule is UnknownRule.MASK:
+        return tf.bitwise.bitwise_and(keys, tf.constant(unknown.stop - 1, tf.int64))
+    if unknown.rule is UnknownRule.FLOOR_MODULO:
+        return tf.math.floormod(keys, tf.constant(unknown.room, tf.int64)) + unknown.first
+    within = tf.bitcast(keys, tf.uint64) % tf.constant(unknown.room, tf.uint64)
+    return tf.cast(within, tf.int64) + unknown.first
 
 
 @keras.saving.register_keras_serializable("deepbird")
@@ -127,6 +125,30 @@ class Discretizer(keras.layers.Layer):
         )
         for name, column in zip(_STATE, columns, strict=True):
             getattr(self, name).assign(column)
+
+    def state(self) -> State:
+        """A state that gives the layer's ids for every value.
+
+        The layer keeps cuts, not how they came about: the rule is the default one, ``[a,b)`` with a
+        bin for NaN, whatever it was in the state that the layer was made from, and names, parents
+        and weights are gone.
+        """
+        columns = (np.asarray(getattr(self, name)) for name in _STATE)
+        features, splits, cuts, _, ids, nan_ids = columns
+        return State(
+            features=tuple(
+                Bins(
+                    int(feature),
+                    from_key(cuts[start:stop]),
+                    np.append(ids[start + row : stop + row + 1], nan_ids[row]),
+                )
+                for row, (feature, start, stop) in enumerate(
+                    zip(features, splits[:-1], splits[1:], strict=True)
+                )
+            ),
+            output_bits=self.out_bits,
+            unknown=self.unknown,
+        )
 
     def call(self, key: Any, value: Any) -> Any:
         """See the class."""

@@ -9,7 +9,7 @@ import pytest
 from deepbird_v2.data import FeatureConfig, decode_batch, read_records
 from deepbird_v2.discretizers import file
 from deepbird_v2.discretizers.errors import StateError
-from deepbird_v2.discretizers.search import bisect
+from deepbird_v2.discretizers.search import Search, bisect
 from migrate import t7, tensorio
 from migrate.discretizer import load_discretizer
 from migrate.isotonic import load_isotonic
@@ -123,11 +123,25 @@ def test_a_float32_import_compares_in_float32(flights):
     assert ids[0] == ids[1]
 
 
+def test_a_state_file_is_read_in_float32_like_its_source(flights, tmp_path):
+    file.save(load_discretizer(flights / "flights.t7"), tmp_path / "v1.json")
+    narrow = load_discretizer(flights / "flights.t7", float32=True)
+    assert load_discretizer(tmp_path / "v1.json", float32=True).fingerprint == narrow.fingerprint
+
+
 def test_a_hashing_file_is_read_as_one(v1, tmp_path):
     published = {"feature_ids": [5], "bin_boundaries": [[0.0, 1.0]], "output_bits": 8}
     (tmp_path / "x_bin.json").write_text(json.dumps(published))
     state = load_discretizer(tmp_path / "x_bin.json", kind="hashing")
     assert (state.method, len(state.features[0].ids)) == ("hashing", 3)
+    other = load_discretizer(tmp_path / "x_bin.json", kind="hashing", options=6)
+    assert other.search is Search.LEFT_CLOSED
+    assert other.features[0].ids.tolist() != state.features[0].ids.tolist()
+    for kind, method in (("mdl", "mdl-percentile"), ("hashed-percentile", "hashed-percentile")):
+        state = load_discretizer(tmp_path / "x_bin.json", kind=kind)
+        assert (state.method, state.search) == (method, Search.BISECTION)
+    with pytest.raises(StateError, match="no kind 'hashin'; there are percentile, hashing"):
+        load_discretizer(tmp_path / "x_bin.json", kind="hashin")
 
 
 @pytest.mark.parametrize(

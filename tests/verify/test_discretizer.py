@@ -9,6 +9,7 @@ from deepbird_v2.discretizers import (
     DiscretizerCalibrator,
     PreserveBinsDiscretizerCalibrator,
     PublishedCalibrator,
+    published,
 )
 from deepbird_v2.discretizers.state import Bins
 from verify.compare.discretizer import SPECIAL, psi
@@ -195,7 +196,7 @@ def test_the_heat_map_marks_what_left_the_diagonal():
 
 def test_the_heat_map_of_swapped_ids_leaves_the_diagonal():
     report = compare_discretizers(STATE, swapped(STATE, 8), traffic())
-    maps = {block.title: block for block in report.sections[1].blocks}
+    maps = {block.title: block for block in report.sections[-1].blocks}
     off = {title: block.off_diagonal for title, block in maps.items()}
     values = traffic()[1][traffic()[0] == 8]
     ids = STATE.apply(np.full(len(values), 8), values)[0]
@@ -209,3 +210,59 @@ def test_every_special_value_is_asked():
     report = compare_discretizers(STATE, nan_elsewhere(STATE, 3))
     (check,) = [c for c in report.verdict.checks if "age" in c.name]
     assert "special values moved: NaN" in check.detail
+
+
+def test_a_state_that_lies_about_descent_fails():
+    """Swapped ids stay swapped, whichever bin the state says that they were split from."""
+    ids = STATE.by_id[8].ids
+    parents = np.full(len(ids), -1)
+    parents[[1, 2]] = ids[[1, 2]]
+    report = compare_discretizers(STATE, changed(swapped(STATE, 8), 8, parents=parents))
+    assert report.verdict.status is Status.FAIL
+    assert any("price" in c.name for c in report.verdict.checks if c.status is Status.FAIL)
+
+
+@pytest.mark.parametrize("direction", [-np.inf, np.inf])
+def test_a_boundary_moved_between_a_bin_and_the_one_split_from_it_fails(direction):
+    before = grown(refine=True)
+    child = int(np.flatnonzero(before.by_id[3].parents >= 0)[0])
+    report = compare_discretizers(before, nudged(before, 3, child - 1, direction))
+    assert report.verdict.status is Status.FAIL
+    assert compare_discretizers(before, before).verdict.status is Status.PASS
+
+
+@pytest.mark.parametrize("refine", [False, True])
+def test_splits_over_several_generations_pass(refine):
+    state = STATE
+    for seed in range(3):
+        calibrator = PreserveBinsDiscretizerCalibrator(6, 9, prior=state, refine=refine)
+        calibrator.accumulate([3] * 400, np.random.default_rng(seed).normal(size=400) * 0.1**seed)
+        state = calibrator.calibrate()
+    assert compare_discretizers(STATE, state, traffic()).verdict.status is Status.PASS
+    assert (len(state.by_id[3].ids) > len(STATE.by_id[3].ids)) == refine
+
+
+def test_inherited_collisions_pass_and_new_ones_are_named():
+    edges = np.array([[0.0, 1.0, 1.0, 1.0, 2.0]] * 2)
+    v1 = published.hashed_percentile(np.array([3, 8]), edges, 4)
+    assert v1.collisions()
+    report = compare_discretizers(v1, v1.normalized())
+    assert report.verdict.status is Status.PASS
+    worse = nan_elsewhere(STATE, 3)
+    worse = changed(worse, 8, ids=np.append(worse.by_id[8].ids[:-1], 0))
+    report = compare_discretizers(STATE, worse)
+    (check,) = [c for c in report.verdict.checks if c.name == "collisions"]
+    assert check.status is Status.FAIL
+    assert "id 0 belongs to 2 bins" in check.detail
+
+
+def test_every_range_that_moves_is_listed_with_its_recorded_values():
+    edge = float(STATE.by_id[3].edges[2])
+    below = float(np.nextafter(edge, -np.inf))
+    new = nudged(STATE, 3, 2, -np.inf)
+    recorded = np.array([3, 3, 3, 8]), np.array([below, below, edge, below])
+    report = compare_discretizers(STATE, new, recorded)
+    (section,) = [s for s in report.sections if s.title == "Values that move"]
+    assert section.blocks[0].rows == (("feature 3 (age)", repr(below), repr(below), 2, 3, 2),)
+    titles = [s.title for s in compare_discretizers(STATE, STATE).sections]
+    assert "Values that move" not in titles

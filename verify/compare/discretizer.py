@@ -39,12 +39,13 @@ PERMUTATIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Values from `low` to `high`, both included, whose id differs."""
+    """Values from `low` to `high`, both included, whose id differs; `recorded` ones are traffic."""
 
     low: float
     high: float
     old: int
     new: int
+    recorded: int = 0
 
     def __str__(self) -> str:
         here = repr(self.low) if self.low == self.high else f"{self.low!r} to {self.high!r}"
@@ -105,13 +106,18 @@ class FeatureDiff:
         return not (self.ranges or self.special or self.probes_moved or self.traffic_moved)
 
 
-def parents_of(state: Discretizer) -> dict[int, int]:
-    """Id of a split bin → id of the bin that it was split from."""
+def parents_of(old: Discretizer, new: Discretizer) -> dict[int, int]:
+    """Id of a bin that was split off since the old state → id of the bin that it was split from.
+
+    An id that the old state had already given to a bin means that bin, whatever the new state says
+    of its descent.
+    """
+    taken = {i for bins in old.features for i in bins.ids.tolist()}
     return {
         own: parent
-        for bins in state.features
+        for bins in new.features
         for own, parent in zip(bins.ids.tolist(), bins.parents.tolist(), strict=True)
-        if parent != NO_PARENT
+        if parent != NO_PARENT and own not in taken
     }
 
 
@@ -129,9 +135,9 @@ def compare_feature(
         new: the state in question.
         feature: its id.
         traffic: float64[n], recorded values of it.
-        parents: see `parents_of`; of the new state.
+        parents: see `parents_of`.
     """
-    ranges = _ranges(old.table, new.table, feature)
+    ranges = _ranges(old.table, new.table, feature, traffic)
     moved = [r for r in ranges if not _descends(r.new, r.old, parents)]
     bins = [s.by_id[feature] for s in (old, new)]
     edges = np.concatenate([b.edges for b in bins])
@@ -171,19 +177,18 @@ def _steps(table: Table, feature: int) -> Array:
     return table.ids[table.splits[row] + row : table.splits[row + 1] + row + 1]
 
 
-def _ranges(old: Table, new: Table, feature: int) -> list[Range]:
+def _ranges(old: Table, new: Table, feature: int, traffic: Array) -> list[Range]:
     """Every range of values whose id differs; neighbours with equal ids are one range."""
     old_cuts, new_cuts = _cuts(old, feature), _cuts(new, feature)
     starts = np.union1d(np.append(old_cuts, -INFINITY_KEY), new_cuts)
     old_ids = _steps(old, feature)[np.searchsorted(old_cuts, starts, side="right")]
     new_ids = _steps(new, feature)[np.searchsorted(new_cuts, starts, side="right")]
     ends = np.append(starts[1:], INFINITY_KEY + 1) - 1
-    return [
-        Range(
-            float(from_key(starts[i])), float(from_key(ends[i])), int(old_ids[i]), int(new_ids[i])
-        )
-        for i in np.flatnonzero(old_ids != new_ids)
-    ]
+    seen = np.sort(order_key(traffic[~np.isnan(traffic)]))
+    recorded = np.searchsorted(seen, ends, side="right") - np.searchsorted(seen, starts)
+    columns = from_key(starts), from_key(ends), old_ids, new_ids, recorded
+    rows = zip(*(column[old_ids != new_ids].tolist() for column in columns), strict=True)
+    return [Range(*row) for row in rows]
 
 
 def _descends(new: int, old: int, parents: Mapping[int, int]) -> bool:

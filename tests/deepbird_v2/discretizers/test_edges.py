@@ -1,5 +1,7 @@
 """Fits: quantiles against sorting, Fayyad and Irani's splits against counting, sketches."""
 
+import hashlib
+import json
 import math
 
 import numpy as np
@@ -134,12 +136,37 @@ def test_a_collection_survives_its_file(tmp_path):
         (lambda: Collection().add([1], [1.0], [np.nan]), "weights must be"),
         (lambda: Collection(classes=2).add([1], [1.0]), "labels are needed"),
         (lambda: Collection(classes=2).add([1], [1.0], labels=[2]), "labels must be"),
+        (lambda: Collection(classes=2).add([1], [1.0], labels=[np.nan]), "labels must be"),
+        (lambda: Collection().add([1.5], [1.0]), "keys are float64, feature ids are integers"),
+        (lambda: full().merge(full()), "add up to more than 4.4e\\+12"),
         (lambda: Collection(classes=2).merge(Collection()), "does not merge"),
     ],
 )
 def test_refuses_with_one_clear_error(call, message):
     with pytest.raises(CalibrationDataError, match=message):
         call()
+
+
+def full():
+    """A collection that holds the most weight there may be."""
+    collection = Collection()
+    collection.add([1] * 4, [1.0, 2.0, np.nan, np.nan], [2.0**40 - 1] * 4)
+    assert collection.sketches
+    return collection
+
+
+def test_a_merge_that_is_refused_changes_nothing():
+    one, other = full(), full()
+    before = one.dumps()
+    with pytest.raises(CalibrationDataError):
+        one.merge(other)
+    assert one.dumps() == before
+
+
+def test_splits_that_cost_the_same_are_made_at_the_first():
+    """Both ends of this pattern are equally good splits, whatever order floats were added in."""
+    for labels in ([0] * 20 + [1] * 60 + [0] * 20, [1] * 20 + [0] * 60 + [1] * 20):
+        assert mdl_edges(sketch_of(np.arange(100), np.array(labels)), 2).tolist() == [20.0]
 
 
 def test_no_data_is_allowed_where_it_is_said():
@@ -154,3 +181,31 @@ def test_to_layer_and_save_need_a_calibration(tmp_path):
     for act in (calibrator.to_layer, lambda: calibrator.save(tmp_path / "s.json")):
         with pytest.raises(StateError, match="call calibrate"):
             act()
+
+
+def contradictions():
+    """(a header, columns) that fit their SHA-256 and nothing else."""
+    collection = Collection(4)
+    collection.add([1, 1, 1, 2], [1, 2, np.nan, 3])
+    line, _, columns = collection.dumps()[:-32].partition(b"\n")
+    header, data = json.loads(line), np.frombuffer(columns, "<i8")
+    changes = {"capacity": ("x", 1, 4.0), "classes": (0, 2), "features": (None, 3, -1, 10**30)}
+    changes |= {"buckets": (99,)}
+    for name, values in changes.items():
+        for value in values:
+            yield header | {name: value}, data
+    yield {k: v for k, v in header.items() if k != "buckets"}, data
+    yield header, data[:-1]
+    changed = {0: 2, 1: 0, 2: -1, 3: 64, 4: 3, 5: -1, 6: -5, 9: -(2**63), 11: -1, 12: 2**63 - 1}
+    for at, value in changed.items():
+        columns = data.copy()
+        columns[at] = value
+        yield header, columns
+
+
+@pytest.mark.parametrize(("header", "data"), list(contradictions()))
+def test_a_collection_that_contradicts_itself_is_refused(header, data, tmp_path):
+    body = json.dumps(header, separators=(",", ":")).encode() + b"\n" + data.tobytes()
+    (tmp_path / "c").write_bytes(body + hashlib.sha256(body).digest())
+    with pytest.raises(StateError, match="c: its header and its columns contradict each other"):
+        Collection.load(tmp_path / "c")

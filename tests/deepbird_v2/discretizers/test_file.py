@@ -26,7 +26,7 @@ def states(draw):
         next_id += n
         parents = draw(st.lists(st.integers(-1, 50), min_size=n, max_size=n))
         weights = draw(st.sampled_from([[], np.arange(n) / 3]))
-        name = draw(st.text(max_size=5))
+        name = draw(st.text('aé\u2028\n"\\\U0001f426', max_size=5))
         features.append(
             Bins(feature, np.array(edges), ids, name, parents, weights, draw(st.booleans()))
         )
@@ -94,7 +94,17 @@ def rewritten(**changes):
         (rewritten(features=[{"id": 3, "edges": [1], "bins": [0, 1]}]), "make 3 bins"),
         (rewritten(features=[{"id": 2**63, "edges": [1], "bins": [0, 1, 2]}]), "64-bit id"),
         (rewritten(features=[3]), "expected an object"),
-        (dumps(good()).replace(b"0.1", b"NaN"), "NaN is no number"),
+        (dumps(good()).replace(b"0.1", b"NaN"), "x.json: NaN is no number"),
+        (dumps(good()).replace(b'"n_bin":3', b'"n_bin":9,"n_bin":3'), "'n_bin' comes twice"),
+        (dumps(good()).replace(b'"age"', b'"\\ud800"'), "name '.ud800' is no text"),
+        (dumps(good()).replace(b'"age"', b"5"), "feature 3: name must be a str, not 5"),
+        (dumps(good()).replace(b"3]}", b'3],"retired":0}'), "retired must be a bool, not 0"),
+        (dumps(good()).replace(b"3]}", b'3],"parents":[-1,-1,99,-1]}'), "split from ids -1 to 99"),
+        (dumps(good()).decode().encode("utf-16"), "not JSON"),
+        (rewritten(version=True), "version True"),
+        (rewritten(version=1.0), "version 1.0"),
+        (rewritten(next_id=1), "next_id is 1, but bins have ids up to 3"),
+        (dumps(good())[:-40], "not JSON"),
     ],
 )
 def test_refuses_with_one_clear_error(content, message):

@@ -1,5 +1,6 @@
 """What preserving bins promises, clause by clause; the published fit must break the promises."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from deepbird_v2.discretizers import published
 from deepbird_v2.discretizers.calibrator import DiscretizerCalibrator
 from deepbird_v2.discretizers.drift import drift
-from deepbird_v2.discretizers.errors import StateError
+from deepbird_v2.discretizers.errors import CalibrationDataError, StateError
 from deepbird_v2.discretizers.file import dumps, loads
 from deepbird_v2.discretizers.order import from_key, order_key
 from deepbird_v2.discretizers.preserve import PreserveBinsDiscretizerCalibrator
 from deepbird_v2.discretizers.published_fit import PublishedCalibrator
+from deepbird_v2.discretizers.search import Search
+from deepbird_v2.discretizers.state import Bins, Discretizer, Unknown, UnknownRule
 from deepbird_v2.discretizers.warm_start import map_rows, warm_start
 
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1.7976931348623157e308, 2.2e-308]
@@ -82,6 +85,38 @@ def test_g0_bytes_depend_on_the_multiset_alone(records, method, random, batch, c
     shards[1].merge(shards[0])
     assert shards[1].collection.dumps() == whole.collection.dumps()
     assert dumps(shards[1].calibrate()) == dumps(whole.calibrate())
+
+
+@pytest.mark.parametrize("method", ["percentile", "hashing", "mdl"])
+@pytest.mark.parametrize("capacity", [2, 5, 1024])
+def test_g0_unequal_and_empty_shards_in_every_order(method, capacity):
+    rng = np.random.default_rng(capacity)
+    n = 400
+    keys = rng.choice([-(2**63), 3, 11], n)
+    values = np.where(rng.random(n) < 0.3, rng.choice(SPECIAL, n), rng.normal(size=n))
+    values = np.where(keys == 11, 2.0**53, values)
+    weights = rng.choice([0.0, 5e-324, 1e-7, 0.3, 1.0, 2.0**30], n)
+    labels = rng.integers(0, 2, n)
+
+    def calibrator(rows):
+        made = DiscretizerCalibrator(7, 10, method=method, capacity=capacity)
+        made.collection.buffer = 64
+        for at in np.array_split(rows, 1 + len(rows) // 30):
+            made.accumulate(
+                keys[at], values[at], weights[at], labels[at] if method == "mdl" else None
+            )
+        return made
+
+    whole = calibrator(np.arange(n))
+    parts = np.split(rng.permutation(n), [1, 1, 90])
+    found = set()
+    for order in itertools.permutations(parts):
+        merged = calibrator(np.zeros(0, np.int64))
+        for part in order:
+            merged.merge(calibrator(part))
+        assert merged.collection.dumps() == whole.collection.dumps()
+        found.add(dumps(merged.calibrate()))
+    assert found == {dumps(whole.calibrate())}
 
 
 def test_g0_in_another_process_with_another_hash_seed():
@@ -186,6 +221,37 @@ def test_g6_calibrating_again_gives_the_same_bytes(records, method):
     assert dumps(loads(dumps(finer))) == dumps(finer)
 
 
+def test_g3_a_feature_that_comes_back_finds_its_trained_rows():
+    old = fit([(3, float(i), 1.0) for i in range(9)] + [(11, 1.0, 1.0)])
+    weights = np.random.default_rng(0).normal(size=(old.width, 2))
+    gone = old.retired([3])
+    grown = fit([(40, 2.0, 1.0)], gone)
+    back = grown.retired([3], retired=False)
+    warmed = weights
+    for before, after in itertools.pairwise((old, gone, grown, back)):
+        warmed, rows = warm_start(before, after, warmed, initial=9.0)
+        assert not len(rows.dead)
+    values = probes(old)
+    for feature in (3, 11):
+        keys = np.full(len(values), feature)
+        then, now = old.apply(keys, values)[0], back.apply(keys, values)[0]
+        assert weights[then].tobytes() == warmed[now].tobytes()
+    assert gone.normalized().retired([3], retired=False).apply(keys, values)[0].tolist() == (
+        now.tolist()
+    )
+
+
+def test_g3_ids_that_bins_have_are_never_given_again():
+    """Also where a state was made by hand and says nothing of the next id."""
+    old = Discretizer(
+        (Bins(1, np.array([0.5]), np.array([4, 0, 2])),), 8, Unknown(UnknownRule.MODULO, 128, 256)
+    )
+    assert old.next_id == 5
+    new = fit([(2, 0.0, 1.0), (2, 1.0, 1.0)], old, out_bits=8)
+    assert new.collisions() == []
+    assert new.by_id[2].ids.min() == 5
+
+
 def test_g6_parentage_and_refusals():
     old = fit([(3, 1.0, 1.0)])
     assert fit([(11, 1.0, 1.0)], old).parent == old.fingerprint
@@ -193,6 +259,7 @@ def test_g6_parentage_and_refusals():
         ({"n_bin": 6}, "n_bin is 6, but the prior state's is 5"),
         ({"out_bits": 10}, "out_bits is 10"),
         ({"method": "mdl"}, "method is mdl"),
+        ({"reserve": 17}, "reserve is 17, but the prior state's is 256"),
     ):
         with pytest.raises(StateError, match=message):
             fit([(3, 1.0, 1.0)], old, **change)
@@ -284,3 +351,80 @@ def test_drift_names_the_feature_whose_data_moved():
     worst, best = drift(state, later.collection)
     assert (worst.feature, best.feature) == (2, 1)
     assert worst.psi > 0.5 > 0.05 > best.psi
+
+
+def published_priors(rng):
+    """Every published layout, with ties, infinite edges, either type and hashes that collide."""
+    ids = np.array([3, -7, 11])
+    for edges in (
+        np.sort(rng.normal(size=(3, 6)), axis=1),
+        np.sort(rng.integers(-2, 3, (3, 6)), axis=1).astype(np.float32),
+        np.sort(rng.choice([-np.inf, np.inf, 0.0, -0.0, 1e-45, 1.0], (3, 6)), axis=1),
+    ):
+        yield published.percentile(ids, edges, 9)
+        yield published.mdl(ids, edges, 9)
+        yield published.hashed_percentile(ids, edges, 9)
+        for options in (0, 2, 4):
+            yield published.hashing(ids, edges, 9, options)
+        yield published.hashing(ids, edges, 3)
+
+
+@pytest.mark.parametrize("refine", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_published_priors_over_generations_and_one_warm_start(seed, refine):
+    """G2, G4, G7: four generations with a pause of one feature, then old weights in one step."""
+    rng = np.random.default_rng(seed)
+    for old in published_priors(rng):
+        chain = [old.normalized() if refine and old.search is Search.BISECTION else old]
+        chain.append(chain[0].widened(12))
+        for generation in range(4):
+            prior = chain[-1]
+            if generation == 2:
+                prior = prior.retired([3]).retired([3], retired=False)
+            method = "percentile" if old.method == "mdl-percentile" else old.method
+            calibrator = PreserveBinsDiscretizerCalibrator(
+                5, 12, prior=prior, refine=refine, method=method, capacity=(4, 1024)[generation % 2]
+            )
+            n = 150
+            values = np.where(
+                rng.random(n) < 0.3, rng.choice([*SPECIAL, 1e300], n), rng.normal(size=n)
+            )
+            calibrator.accumulate(rng.choice([3, -7, 99, 2**62], n), values)
+            chain.append(calibrator.calibrate())
+        new = chain[-1]
+        assert new.by_id[99].ids.min() >= 1 << old.output_bits
+        weights = rng.normal(size=(old.width, 2)).astype(np.float32)
+        at_once, _ = warm_start(old, new, weights, 9.0)
+        by_step = weights
+        for before, after in itertools.pairwise([old, *chain[1:]]):
+            by_step, _ = warm_start(before, after, by_step, 9.0)
+        values = probes(new)
+        for bins in old.features:
+            keys = np.full(len(values), bins.feature)
+            then, now = old.apply(keys, values)[0], new.apply(keys, values)[0]
+            assert refine or then.tolist() == now.tolist()
+            assert weights[then].tobytes() == at_once[now].tobytes() == by_step[now].tobytes()
+        assert new.shared_ids[1] <= old.shared_ids[1]
+        assert new.shared_ids[0].items() <= old.shared_ids[0].items()
+
+
+def test_what_was_called_mdl_is_preserved_as_the_percentiles_it_is():
+    prior = published.mdl(np.array([3]), np.array([[0.0, 1.0, 2.0]]), 8).widened(9)
+    new = fit([(4, 1.0, 1.0)], prior, n_bin=2)
+    assert (new.method, set(new.by_id)) == ("mdl-percentile", {3, 4})
+    with pytest.raises(StateError, match="method is mdl, but the prior state's is percentile"):
+        fit([(4, 1.0, 1.0)], prior, n_bin=2, method="mdl")
+
+
+def test_values_beyond_float32_make_infinite_edges_on_top_of_a_float32_prior():
+    prior = published.percentile(np.array([3]), np.array([[0, 1, 2]], np.float32), 8).widened(9)
+    new = fit([(4, v, 1.0) for v in (1e300, 2e300, -1e300, 0.0)], prior, n_bin=2)
+    assert new.by_id[4].edges.tolist() == [-np.inf, np.inf]
+
+
+@pytest.mark.parametrize("values", [[np.nan] * 20, [np.nan] * 5 + [1.0] * 5])
+def test_weights_that_int64_cannot_add_are_refused(values):
+    calibrator = DiscretizerCalibrator(5, 9)
+    calibrator.accumulate([1] * len(values), values, [2.0**39] * len(values))
+    with pytest.raises(CalibrationDataError, match="scale them down"):
+        calibrator.calibrate()
