@@ -7,31 +7,25 @@ from typing import Annotated
 
 import typer
 
-from deepbird_cli.convert import _example, _extend
+from deepbird_cli.options import Example, Extensions, Features, InputShape, Source
 from deepbird_cli.progress import step
 from deepbird_cli.quiet import quiet_tensorflow
+from deepbird_cli.source import example_inputs, load_extensions
 
 __all__ = ["codegen"]
 
 
 def codegen(
-    source: Annotated[Path, typer.Argument(help="A .t7 file or a YAML config.")],
+    source: Source,
     output: Annotated[Path, typer.Option("-o", "--output", help="The script to write.")],
     weights: Annotated[
         Path | None,
         typer.Option(help="Weights of a YAML config: they tell the sizes of calibrated state."),
     ] = None,
-    features: Annotated[
-        Path | None,
-        typer.Option(help="features.json, where the source has none beside it."),
-    ] = None,
-    example: Annotated[Path | None, typer.Option(help="A .t7 file with an example input.")] = None,
-    input_shape: Annotated[
-        str | None, typer.Option(help="Shape of one batch of inputs, e.g. 1,3,224,224.")
-    ] = None,
-    extension: Annotated[
-        list[Path] | None, typer.Option(help="Python file that registers converters.")
-    ] = None,
+    features: Features = None,
+    example: Example = None,
+    input_shape: InputShape = None,
+    extension: Extensions = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the script.")] = False,
 ) -> None:
     """Write a v1 model as a Keras script, with loops where it repeats itself.
@@ -45,10 +39,13 @@ def codegen(
     with step("reading the source"):
         from migrate.codegen import generate
 
-        _extend(extension)
+        load_extensions(extension)
     with step("writing the script"):
         text = generate(
-            source, weights, features=features, example_inputs=_example(example, input_shape)
+            source,
+            weights,
+            features=features,
+            example_inputs=example_inputs(example, input_shape),
         )
         scratch = output.with_name(f".{output.name}.building")
         scratch.write_text(text, encoding="utf-8")

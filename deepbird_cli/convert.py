@@ -7,30 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
+from deepbird_cli.options import Example, Extensions, Features, InputShape, Source
 from deepbird_cli.progress import step
 from deepbird_cli.quiet import quiet_tensorflow
+from deepbird_cli.source import example_inputs, load_extensions
 
 __all__ = ["convert"]
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="A .t7 file or a YAML config.")],
+    source: Source,
     output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to make.")],
     weights: Annotated[
         Path | None, typer.Option(help="Weights of a YAML config: .t7 or TensorIO folder.")
     ] = None,
-    features: Annotated[
-        Path | None,
-        typer.Option(help="features.json, where the source has none beside it."),
-    ] = None,
-    example: Annotated[Path | None, typer.Option(help="A .t7 file with an example input.")] = None,
-    input_shape: Annotated[
-        str | None, typer.Option(help="Shape of one batch of inputs, e.g. 1,3,224,224.")
-    ] = None,
+    features: Features = None,
+    example: Example = None,
+    input_shape: InputShape = None,
     name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
-    extension: Annotated[
-        list[Path] | None, typer.Option(help="Python file that registers converters.")
-    ] = None,
+    extension: Extensions = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the output folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
@@ -44,14 +39,14 @@ def convert(
         quiet_tensorflow()
         from migrate.records import find_features, prediction_names, takes_records
 
-        _extend(extension)
+        load_extensions(extension)
         config = find_features(source, features)
     with step("converting", as_json):
         from migrate.converter import convert as run
 
         converted = run(
             source,
-            _example(example, input_shape),
+            example_inputs(example, input_shape),
             weights=weights,
             features=config,
             name=name or source.stem,
@@ -90,27 +85,3 @@ def convert(
         )
     if converted.report.static_batch:
         typer.echo("note: the model computes with its batch size and takes only the example's")
-
-
-def _extend(extensions: list[Path] | None) -> None:
-    if extensions:
-        from migrate.extension import load_extension
-
-        for path in extensions:
-            load_extension(path)
-
-
-def _example(example: Path | None, shape: str | None) -> Any:
-    if example is not None:
-        import migrate
-
-        return migrate.load_t7(example)
-    if shape is not None:
-        import numpy as np
-
-        try:
-            sizes = tuple(int(part) for part in shape.split(","))
-        except ValueError:
-            raise typer.BadParameter(f"{shape!r} is no list of whole numbers") from None
-        return np.zeros(sizes, np.float32)
-    return None

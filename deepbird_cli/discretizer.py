@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deepbird_cli.options import (
+    AnyDiscretizer,
+    Bins,
+    Method,
+    OutputBits,
+    OutputFile,
+    Prior,
+    Refine,
+    Reserve,
+)
 from deepbird_cli.progress import step
 
 if TYPE_CHECKING:
@@ -23,21 +33,6 @@ app = typer.Typer(
 _BATCH = 4096
 _SHOWN_EDGES = 6
 
-Bins = Annotated[int, typer.Option("--bins", min=2, help="Bins a feature.")]
-Bits = Annotated[int, typer.Option("--output-bits", help="Ids lie below 2 to this power.")]
-Method = Annotated[
-    str, typer.Option(help="percentile, mdl (needs labels), hashing or hashed-percentile.")
-]
-Prior = Annotated[
-    Path | None, typer.Option(help="Preserve the bins of this discretizer (any source).")
-]
-Refine = Annotated[bool, typer.Option("--refine", help="Let crowded bins of the prior split.")]
-Reserve = Annotated[
-    int | None, typer.Option(help="Ids set aside for bins, now and later; default half.")
-]
-Capacity = Annotated[int, typer.Option(help="Distinct values a feature that are kept exactly.")]
-Out = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
-
 
 @app.callback()
 def group() -> None:
@@ -47,14 +42,16 @@ def group() -> None:
 @app.command()
 def fit(
     files: Annotated[list[Path], typer.Argument(help="DataRecords, block format.")],
-    output: Out,
+    output: OutputFile,
     bins: Bins = 20,
-    output_bits: Bits = 22,
+    output_bits: OutputBits = 22,
     method: Method = "percentile",
     prior: Prior = None,
     refine: Refine = False,
     reserve: Reserve = None,
-    capacity: Capacity = 1024,
+    capacity: Annotated[
+        int, typer.Option(help="Distinct values a feature that are kept exactly.")
+    ] = 1024,
     features: Annotated[
         Path | None, typer.Option(help="features.json; default: the one beside the first file.")
     ] = None,
@@ -80,9 +77,9 @@ def fit(
 @app.command()
 def merge(
     shards: Annotated[list[Path], typer.Argument(help="Files of fit --collect-only.")],
-    output: Out,
+    output: OutputFile,
     bins: Bins = 20,
-    output_bits: Bits = 22,
+    output_bits: OutputBits = 22,
     method: Method = "percentile",
     prior: Prior = None,
     refine: Refine = False,
@@ -108,7 +105,7 @@ def import_(
     source: Annotated[
         Path, typer.Argument(help=".t7 file, TensorIO folder, model folder, or <name>_bin.json.")
     ],
-    output: Out,
+    output: OutputFile,
     kind: Annotated[str, typer.Option(help="What a _bin.json is of: percentile, hashing.")] = (
         "percentile"
     ),
@@ -130,7 +127,7 @@ def import_(
 
 @app.command()
 def show(
-    file: Annotated[Path, typer.Argument(help="A discretizer, from any source.")],
+    file: AnyDiscretizer,
     feature: Annotated[
         list[str] | None, typer.Option(help="Id or name; default: a line for each feature.")
     ] = None,
@@ -160,7 +157,7 @@ def show(
 
 @app.command("diff")
 def diff_(
-    old: Annotated[Path, typer.Argument(help="A discretizer, from any source.")],
+    old: AnyDiscretizer,
     new: Annotated[Path, typer.Argument(help="Another one.")],
 ) -> None:
     """Say what becomes of the rows of a trained model; exit code 1 if any value gets another id.

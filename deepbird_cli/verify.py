@@ -10,9 +10,11 @@ from typing import Annotated
 
 import typer
 
+from deepbird_cli.options import AsJson, Outputs, PolicyFile, ReportFolder, ResultsFile
 from deepbird_cli.outcome import finish
 from deepbird_cli.progress import Counter, step
 from deepbird_cli.quiet import quiet_tensorflow
+from deepbird_cli.verify_isotonic import isotonic
 from deepbird_cli.verify_latency import latency
 from deepbird_cli.verify_traffic import traffic
 
@@ -20,6 +22,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Is v2 the same as v1?", no_args_is_help=True, rich_markup_mode=None)
 app.command()(latency)
+app.command()(isotonic)
 app.command()(traffic)
 
 
@@ -33,15 +36,13 @@ def inference(
     v1: Annotated[Path, typer.Option(help="v1's responses: lzo, Parquet, csv, jsonl or npz.")],
     requests: Annotated[Path, typer.Option(help="The DataRecords v1 answered.")],
     v2: Annotated[Path, typer.Option(help="The model folder.")],
-    report: Annotated[Path | None, typer.Option(help="Folder for the reports.")] = None,
-    policy: Annotated[Path | None, typer.Option(help="Tolerance policy (YAML).")] = None,
+    report: ReportFolder = None,
+    policy: PolicyFile = None,
     v1_model: Annotated[
         Path | None, typer.Option(help="The v1 model (.t7), to find the layer that differs.")
     ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(help="Outputs to compare; default: all of v2's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    column: Outputs = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask v2 what v1 was asked, compare the answers, and find the layer that differs."""
     quiet_tensorflow()
@@ -64,11 +65,9 @@ def inference(
 @app.command()
 def golden(
     folder: Annotated[Path, typer.Argument(help="A golden folder, a suite, or one case.")],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="File for every result as JSON; - prints it.")
-    ] = None,
+    json_file: ResultsFile = None,
     junit: Annotated[Path | None, typer.Option(help="File for JUnit XML.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Folder for the reports.")] = None,
+    report: ReportFolder = None,
     policy: Annotated[Path | None, typer.Option(help="Golden policy (YAML).")] = None,
     only: Annotated[
         str, typer.Option(help="Make only checks whose name starts so, e.g. oracle.")
@@ -109,9 +108,7 @@ def golden(
 @app.command("self-test")
 def self_test(
     folder: Annotated[Path, typer.Argument(help="A golden folder.")] = Path("golden"),
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="File for every result as JSON; - prints it.")
-    ] = None,
+    json_file: ResultsFile = None,
     fault: Annotated[str, typer.Option(help="Plant only faults whose name has this in it.")] = "",
     places: Annotated[int, typer.Option(min=1, help="Plant each in at most so many models.")] = 3,
 ) -> None:
@@ -184,8 +181,8 @@ def discretizer(
     float32: Annotated[
         bool, typer.Option("--float32", help="Read NEW as a runtime without float64 would.")
     ] = False,
-    report: Annotated[Path | None, typer.Option(help="Folder for the reports.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    report: ReportFolder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Does every value keep its id? Every boundary, its neighbours, special values, traffic."""
     if old.is_dir() or new.is_dir():

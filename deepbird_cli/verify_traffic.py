@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from deepbird_cli.options import AsJson, Outputs, PolicyFile
 from deepbird_cli.outcome import finish
 from deepbird_cli.progress import step
 from deepbird_cli.quiet import quiet_tensorflow
@@ -32,10 +33,8 @@ def traffic(
     report: Annotated[
         Path | None, typer.Option(help="Folder for reports, comparison and worst requests.")
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="Tolerance policy (YAML).")] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(help="Outputs to compare; default: all of v2's.")
-    ] = None,
+    policy: PolicyFile = None,
+    column: Outputs = None,
     group: Annotated[
         str | None,
         typer.Option(help="Column of v1's file, or feature, that a ranking belongs to."),
@@ -52,7 +51,7 @@ def traffic(
         float | None,
         typer.Option(help="Stop when bad answers are surely more frequent than this."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Replay recorded traffic: values, order, quality, slices, noise, and the worst requests."""
     if allowed_rate is not None and not 0.0 < allowed_rate < 1.0:

@@ -1,8 +1,8 @@
 """The tolerance policy: a validated YAML file that says what difference is acceptable where.
 
 Overrides come first and must say why and until when. What a policy states must be used: an
-override that matched nothing, an expired one, and a limit nobody checked are failures, so that a
-policy cannot rot into a list of excuses.
+override that matched nothing, an expired one, and a limit or margin nobody checked are failures, so
+that a policy cannot rot into a list of excuses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from verify.policy_schema import PolicyFile
 from verify.verdict import Check, Stage, Status
 
 if TYPE_CHECKING:
-    from verify.policy_schema import Limit, Override, PredictionRules, ToleranceRule
+    from verify.policy_schema import Limit, MarginRule, Override, PredictionRules, ToleranceRule
     from verify.tolerance import Tolerance
 
 DEFAULT_POLICY = Path(__file__).with_name("default_policy.yaml")
@@ -39,6 +39,7 @@ class Policy:
         overrides: Exceptions, tried first.
         tolerances: Rules, tried in order; the packaged defaults follow those of a file.
         limits: Bounds by metric name.
+        margins: What v2 may lose, tried in order; the packaged ones follow those of a file.
         predictions: Treatment of prediction files.
         stated: What the file itself says and somebody must therefore use; the packaged defaults
             need not all apply.
@@ -48,6 +49,7 @@ class Policy:
     overrides: tuple[Override, ...]
     tolerances: tuple[ToleranceRule, ...]
     limits: dict[str, Limit]
+    margins: tuple[MarginRule, ...]
     predictions: PredictionRules
     stated: tuple[str, ...] = ()
     _used: set[str] = field(default_factory=set, repr=False, compare=False)
@@ -60,8 +62,8 @@ class Policy:
             path: YAML file; None for the packaged policy alone.
 
         Returns:
-            The policy. Tolerances of the file come before the packaged ones; its limits and
-            prediction rules replace the packaged ones.
+            The policy. Tolerances and margins of the file come before the packaged ones; its limits
+            and prediction rules replace the packaged ones.
 
         Raises:
             PolicyError: The file cannot be read or is not a valid policy.
@@ -73,6 +75,7 @@ class Policy:
                 (),
                 defaults.tolerances,
                 defaults.limits,
+                defaults.margins,
                 defaults.predictions,
             )
         own = _parse(Path(path))
@@ -81,12 +84,14 @@ class Policy:
             overrides=own.overrides,
             tolerances=own.tolerances + defaults.tolerances,
             limits=own.limits if "limits" in own.model_fields_set else defaults.limits,
+            margins=own.margins + defaults.margins,
             predictions=(
                 own.predictions if "predictions" in own.model_fields_set else defaults.predictions
             ),
             stated=(
                 *(f"override {rule.name}" for rule in own.overrides),
                 *(f"limit {metric}" for metric in own.limits),
+                *(f"margin {rule.name}" for rule in own.margins),
             ),
         )
 
@@ -122,8 +127,24 @@ class Policy:
             self._used.add(f"limit {metric}")
         return limit
 
+    def margin(self, measure: str, output: str) -> float:
+        """Return by how much v2 may be worse, and remember that it was judged.
+
+        Args:
+            measure: A key of `verify.policy_schema.MEASURES`.
+            output: Name of the output.
+
+        Raises:
+            PolicyError: Nothing matches.
+        """
+        for rule in self.margins:
+            if rule.matches(measure, output):
+                self._used.add(f"margin {rule.name}")
+                return rule.by
+        raise PolicyError(f"{self.source}: no margin of {measure} for output {output!r}")
+
     def unused(self) -> tuple[str, ...]:
-        """Name each override and limit of the file that nothing has asked for so far."""
+        """Name each override, limit and margin of the file that nothing has asked for so far."""
         return tuple(name for name in self.stated if name not in self._used)
 
     def expired(self, today: dt.date | None = None) -> tuple[Override, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from verify.tolerance import Tolerance
 
@@ -28,6 +29,16 @@ METRICS = (
     "distribution.psi",
     "distribution.wasserstein",
 )
+
+# What a margin can be set on, and in which unit; checks of recorded traffic look theirs up by name.
+MEASURES = {
+    "predicted_observed": "relative change of predicted/observed, either way",
+    "ece": "growth of the expected calibration error",
+    "auc": "loss of AUC",
+    "log_loss": "growth of log loss",
+    "rce": "loss of relative cross entropy, in percent",
+    "slice_shift": "relative change of the sum of scores in a slice, either way",
+}
 
 _NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
@@ -126,6 +137,38 @@ class Limit(_Strict):
         return " and ".join(part for part in parts if part)
 
 
+class MarginRule(_Strict):
+    """By how much v2 may be worse than v1 in one measure, for certain outputs.
+
+    Attributes:
+        measure: A key of `MEASURES`.
+        output: Pattern of output names.
+        by: The margin, in the unit of the measure.
+        reason: Why it is what it is.
+    """
+
+    measure: str
+    output: str = "*"
+    by: _NonNegative
+    reason: Annotated[str, Field(min_length=1)]
+
+    @field_validator("measure")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in MEASURES:
+            raise ValueError(_unknown("measure", name, MEASURES))
+        return name
+
+    @property
+    def name(self) -> str:
+        """Measure and pattern, as shown in reports."""
+        return f"{self.measure} of {self.output}"
+
+    def matches(self, measure: str, output: str) -> bool:
+        """Say whether the rule applies."""
+        return self.measure == measure and fnmatchcase(output, self.output)
+
+
 class PredictionRules(_Strict):
     """How prediction files are treated before values are compared.
 
@@ -148,13 +191,27 @@ class PolicyFile(_Strict):
     tolerances: tuple[ToleranceRule, ...] = ()
     overrides: tuple[Override, ...] = ()
     limits: dict[str, Limit] = Field(default_factory=dict)
+    margins: tuple[MarginRule, ...] = ()
     predictions: PredictionRules = PredictionRules()
 
     @model_validator(mode="after")
     def _known_metrics(self) -> PolicyFile:
         for name in self.limits:
             if name not in METRICS:
-                near = difflib.get_close_matches(name, METRICS, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(METRICS)}"
-                raise ValueError(f"limit on unknown metric {name!r}; {hint}")
+                raise ValueError(f"limit on {_unknown('metric', name, METRICS)}")
         return self
+
+    @model_validator(mode="after")
+    def _each_margin_once(self) -> PolicyFile:
+        names = [rule.name for rule in self.margins]
+        twice = [name for at, name in enumerate(names) if name in names[:at]]
+        if twice:
+            raise ValueError(f"margin {twice[0]} is stated twice; keep one of them")
+        return self
+
+
+def _unknown(kind: str, name: str, known: Collection[str]) -> str:
+    """Say that there is no such thing, and which was probably meant."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return f"unknown {kind} {name!r}; {hint}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from deepbird_v2.calibration import file
 from deepbird_v2.calibration.isotonic import CalibrationError, check_points
 from deepbird_v2.discretizers.native import core
 
@@ -229,10 +231,21 @@ class IsotonicCalibrator:
         """
         from deepbird_v2.layers.isotonic import Isotonic
 
+        return Isotonic.from_points(*self._map(column), **kwargs)
+
+    def save(self, path: str | Path, column: int = 0) -> None:
+        """Write one class's map as a map file (`deepbird_v2.calibration.file`).
+
+        Raises:
+            CalibrationError: not calibrated yet.
+        """
+        file.save(*self._map(column), path)
+
+    def _map(self, column: int) -> tuple[Array, Array]:
         if self.points is None:
             raise CalibrationError("not calibrated yet: call calibrate() first")
         xs, ys = self.points
-        return Isotonic.from_points(xs[column], ys[column], **kwargs)
+        return xs[column], ys[column]
 
 
 def _columns(values: Array) -> Array:

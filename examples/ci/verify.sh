@@ -6,11 +6,12 @@
 # OUT       where model and reports go (default: out)
 # BASELINE  predictions of the last accepted run, kept between runs (default: $OUT/baseline)
 # SLICES    file of slices, one "name: SQL predicate" a line (default: none)
+# POLICY    tolerance policy of verify traffic (default: the packaged one)
 # Exit code: that of `deepbird verify traffic`; a change against the baseline is shown, not judged.
 set -euo pipefail
 
 if [ $# -ne 4 ]; then
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 config=$1 weights=$2 requests=$3 responses=$4
@@ -20,8 +21,15 @@ deepbird=${DEEPBIRD:-deepbird}
 report=$out/report
 
 options=()
+if [ -n "${POLICY:-}" ]; then
+    options+=(--policy "$POLICY")
+fi
 if [ -n "${SLICES:-}" ]; then
-    while IFS= read -r slice; do
+    if [ ! -r "$SLICES" ]; then
+        echo "SLICES=$SLICES: no such file" >&2
+        exit 2
+    fi
+    while IFS= read -r slice || [ -n "$slice" ]; do
         [ -z "$slice" ] || options+=(--slice "$slice")
     done <"$SLICES"
 fi
@@ -37,7 +45,10 @@ $deepbird verify traffic --v1 "$responses" --requests "$requests" --v2 "$out/mod
 $deepbird predict "$out/model" "$requests" -o "$out/predictions.parquet"
 if [ -f "$baseline/predictions.parquet" ]; then
     $deepbird diff "$baseline/predictions.parquet" "$out/predictions.parquet" --report "$report/since-baseline" ||
-        echo "v2 changed since the baseline: $report/since-baseline/report.html"
+        case $? in
+        1) echo "v2 changed since the baseline: $report/since-baseline/report.html" ;;
+        *) echo "v2 cannot be compared with the baseline $baseline" ;;
+        esac
 fi
 if [ "$code" -eq 0 ]; then
     cp "$out/predictions.parquet" "$baseline/.predictions.parquet"

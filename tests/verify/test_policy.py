@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from verify.policy import Policy, PolicyError
+from verify.policy_schema import MEASURES
 from verify.tolerance import OracleNeededError, Tolerance
 from verify.verdict import Status
 
@@ -83,6 +84,37 @@ def test_limit_nobody_checked_fails(tmp_path):
     assert policy.unused() == ()
 
 
+MARGINS = """\
+version: 1
+margins:
+  - {measure: auc, output: "*calibrated", by: 0.01, reason: t}
+  - {measure: slice_shift, by: 0.02, reason: t}
+"""
+
+
+def test_margins_of_a_file_come_first_and_must_be_used(tmp_path):
+    policy = Policy.load(write(tmp_path, MARGINS))
+    assert policy.margin("auc", "prediction.calibrated") == 0.01
+    assert policy.margin("auc", "prediction.score") == Policy.load().margin("auc", "x") == 0.0005
+    assert policy.unused() == ("margin slice_shift of *",)
+    assert policy.margin("slice_shift", "prediction.score") == 0.02
+    assert policy.unused() == ()
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_packaged_policy_has_every_margin(measure):
+    assert Policy.load().margin(measure, "anything") > 0.0
+
+
+def test_there_is_no_margin_of_anything_else():
+    with pytest.raises(PolicyError, match="no margin of accuracy for output 'x'"):
+        Policy.load().margin("accuracy", "x")
+
+
+MARGIN = "{measure: auc, by: 1, reason: x}"
+TWICE = f"version: 1\nmargins: [{MARGIN}, {MARGIN}]\n"
+
+
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
@@ -95,6 +127,11 @@ def test_limit_nobody_checked_fails(tmp_path):
         ("version: 1\ntolerances:\n  - {ulp: 2, rtol: 1, reason: x}\n", ":3:", "ulp excludes"),
         ("version: 1\nlimits:\n  ranking.kendal_tau: {min: 1}\n", "", "did you mean"),
         ("version: 1\nlimits:\n  ranking.kendall_tau: {}\n", ":3:", "min or max"),
+        ("version: 1\nmargins:\n  - {measure: auk, by: 1, reason: x}\n", ":3:", "mean 'auc'"),
+        ("version: 1\nmargins:\n  - {measure: auc, by: -1, reason: x}\n", ":3:", "by"),
+        ("version: 1\nmargins:\n  - {measure: auc, by: .inf, reason: x}\n", ":3:", "by"),
+        ("version: 1\nmargins:\n  - {measure: auc, by: 1}\n", ":3:", "reason"),
+        (TWICE, "", "auc of * is stated twice"),
         ("version: 1\nversion: 1\n", "line 2", "twice"),
         ("version: [1\n", "line 2", ""),
         ("version: 1\nsurprise: 1\n", ":2:", "surprise"),

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from verify.report.tree import Curves, Histogram, Scatter
 
-WIDTH, HEIGHT = 720, 280
-_SIDE, _RIGHT, _TOP, _FOOT = 64, 16, 22, 46
+# Narrow enough that text can still be read when a phone shows the whole chart.
+WIDTH, HEIGHT = 560, 260
+_SIDE, _RIGHT, _TOP, _FOOT = 74, 16, 24, 50
+_LINE = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def scatter(block: Scatter) -> str:
 
 
 def curves(block: Curves) -> str:
-    """Draw lines over a logarithmic axis.
+    """Draw lines; each has a dash pattern of its own beside its colour.
 
     Args:
         block: The lines.
@@ -145,15 +147,20 @@ def curves(block: Curves) -> str:
         An SVG element, or a sentence when there is nothing to draw.
     """
     drawn = [
-        [(x, y) for x, y in curve.points if math.isfinite(x) and math.isfinite(y) and y > 0]
+        [
+            (x, y)
+            for x, y in curve.points
+            if math.isfinite(x) and math.isfinite(y) and (y > 0 or not block.logarithmic)
+        ]
         for curve in block.curves
     ]
     points = [point for line in drawn for point in line]
-    if not points:
+    if not any(y for _, y in points):
         return "<p>Zero everywhere.</p>"
     xs, ys = [x for x, _ in points], [y for _, y in points]
     x = _Axis(min(xs), max(xs), _SIDE, WIDTH - _RIGHT)
-    y = _Axis(min(ys) / 2, max(ys) * 2, HEIGHT - _FOOT, _TOP, logarithmic=True)
+    low, high = (min(ys) / 2, max(ys) * 2) if block.logarithmic else _padded(ys)
+    y = _Axis(low, high, HEIGHT - _FOOT, _TOP, block.logarithmic)
     lines = [
         f'<polyline class="line l{index % 3}" points="'
         + " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
@@ -180,7 +187,7 @@ def _padded(values: list[float]) -> tuple[float, float]:
 def _mark(x: _Axis, name: str, value: float, place: int) -> tuple[str, str]:
     at = min(max(x(value), x.start), x.end)
     anchor, shift = ("end", -4) if at > WIDTH / 2 else ("start", 4)
-    height = _TOP - 8 + 13 * place
+    height = _TOP - 8 + _LINE * place
     text = f"{name} {number(value)}"
     return (
         f'<line class="mark" x1="{at:.1f}" y1="{_TOP - 12}" x2="{at:.1f}" y2="{HEIGHT - _FOOT}"/>',
@@ -202,7 +209,7 @@ def _axes(x: _Axis, y: _Axis, x_label: str, y_label: str) -> list[str]:
         parts.append(
             f'<line class="axis" x1="{at:.1f}" y1="{foot}" x2="{at:.1f}" y2="{foot + 4}"/>'
         )
-        parts.append(_text(at, foot + 18, number(value), "middle"))
+        parts.append(_text(at, foot + 19, number(value), "middle"))
     for value in y.ticks():
         at = y(value)
         parts.append(

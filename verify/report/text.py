@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 def number(value: Cell) -> str:
-    """Write a cell: integers in groups of three digits, floats with four digits, None as a dash."""
+    """Write a cell: integers in groups of three digits, floats with four digits at least, None as a
+    dash.
+    """
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -23,6 +25,8 @@ def number(value: Cell) -> str:
         return "NaN"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    if 1e4 <= abs(value) < 1e9:
+        return f"{value:,.0f}".replace("-", "−", 1)
     return f"{value:.4g}".replace("-", "−", 1) if value < 0 else f"{value:.4g}"
 
 

@@ -140,13 +140,17 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Lines over one axis, such as drift over steps; `marks` are labelled places on it."""
+    """Lines over one axis, such as drift over steps; `marks` are labelled places on it.
+
+    `logarithmic` says how the y axis is spaced.
+    """
 
     title: str
     x_label: str
     y_label: str
     curves: tuple[Curve, ...]
     marks: Mapping[str, float] = field(default_factory=dict)
+    logarithmic: bool = True
 
 
 @dataclass(frozen=True, slots=True)

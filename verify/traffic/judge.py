@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from verify.policy import Policy
 from verify.stats.noise import NoiseFloor
 from verify.tolerance import Tolerance
 from verify.traffic.misplaced import misplaced
-from verify.traffic.quality import FEWEST, Delta, Margin, quality_deltas
+from verify.traffic.quality import FEWEST, Delta, quality_deltas
 from verify.traffic.ranking import RequestOrder, order_within_requests
 from verify.traffic.replay import Replayed
 from verify.traffic.slices import SliceResult
@@ -81,7 +82,18 @@ def places(stored: Stored, policy: Policy) -> list[Check]:
         found = misplaced(name, v1, v2, rule(policy, name), named) if len(at) else None
         if found is not None:
             checks.append(found)
-    return checks
+    return [_alone_or_all(check, checks, len(stored.v1)) for check in checks]
+
+
+def _alone_or_all(check: Check, found: Sequence[Check], outputs: int) -> Check:
+    """Whether rows were shifted, or one column."""
+    shift = check.numbers.get("shift")
+    if shift is None or outputs == 1:
+        return check
+    alike = sum(other.numbers.get("shift") == shift for other in found)
+    whole = "so did every output: one side lost or gained a row"
+    alone = "not every output did: look at how this column was written"
+    return replace(check, detail=f"{check.detail}; {whole if alike == outputs else alone}")
 
 
 def noise(floors: Mapping[str, NoiseFloor], policy: Policy) -> list[Check]:
@@ -138,7 +150,7 @@ def slices(results: Sequence[SliceResult]) -> list[Check]:
     return checks
 
 
-def quality(stored: Stored, margins: Mapping[str, Margin]) -> dict[str, tuple[Delta, ...]]:
+def quality(stored: Stored, policy: Policy) -> dict[str, tuple[Delta, ...]]:
     """Quality against labels, for outputs that are probabilities on both sides."""
     if stored.labels is None:
         return {}
@@ -148,7 +160,8 @@ def quality(stored: Stored, margins: Mapping[str, Margin]) -> dict[str, tuple[De
         probabilities = all(bool(np.all((s >= 0.0) & (s <= 1.0))) for s in (v1, v2))
         requests = len(v1) if stored.groups is None else len(stored.group_names)
         if probabilities and requests >= FEWEST:
-            found[name] = quality_deltas(v1, v2, stored.labels, stored.groups, margins)
+            margin_of = partial(policy.margin, output=name)
+            found[name] = quality_deltas(v1, v2, stored.labels, margin_of, stored.groups)
     return found
 
 

@@ -43,4 +43,5 @@ def layer_profile(
     if (fault := located.fault) is None:
         return section, Check("layers", Stage.VALUES, Status.PASS, "every layer is v1's")
     detail = f"first diverging layer {fault.path} [{fault.kind}]: {fault.cause}"
-    return section, Check("layers", Stage.VALUES, Status.FAIL, detail, location=fault.path)
+    numbers = {"layer": fault.path}
+    return section, Check("layers", Stage.VALUES, Status.FAIL, detail, numbers, fault.path)

@@ -7,7 +7,7 @@ independent of the traffic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from verify.compare.calibration import BINS, LOSS_CLIP, auc
 from verify.stats.bootstrap import Interval
 from verify.verdict import Status
 
-__all__ = ["MARGINS", "Delta", "Margin", "quality_deltas"]
+__all__ = ["FIGURES", "Delta", "Margin", "quality_deltas"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,12 +54,13 @@ class Margin:
         ]
 
 
-MARGINS: Mapping[str, Margin] = {
-    "predicted/observed": Margin(0.005, 0),
-    "ECE": Margin(0.001, 1),
-    "AUC": Margin(0.0005, -1),
-    "log loss": Margin(0.0005, 1),
-    "RCE": Margin(0.1, -1),
+# Figure → the policy's name for its margin, and `Margin.worse`.
+FIGURES: Mapping[str, tuple[str, int]] = {
+    "predicted/observed": ("predicted_observed", 0),
+    "ECE": ("ece", 1),
+    "AUC": ("auc", -1),
+    "log loss": ("log_loss", 1),
+    "RCE": ("rce", -1),
 }
 
 
@@ -68,7 +69,7 @@ class Delta:
     """One figure of both versions and the interval of their difference.
 
     Attributes:
-        name: A key of `MARGINS`. The change of predicted/observed is relative; RCE is in percent.
+        name: A key of `FIGURES`. The change of predicted/observed is relative; RCE is in percent.
         v1, v2: The figure.
         interval: Of v2 − v1.
         margin: What v2 may lose.
@@ -98,8 +99,8 @@ def quality_deltas(
     v1: Floats,
     v2: Floats,
     label: Floats,
+    margin_of: Callable[[str], float],
     groups: Ints | None = None,
-    margins: Mapping[str, Margin] = MARGINS,
     *,
     confidence: float = 0.95,
     seed: int = 0,
@@ -110,9 +111,9 @@ def quality_deltas(
         v1: Probabilities of v1, [rows].
         v2: Probabilities of v2, [rows].
         label: Truth in [0, 1], [rows].
+        margin_of: The policy's name of a figure → its margin; asked for figures that are judged.
         groups: Request of each row, from 0 without gaps; requests are drawn whole. None: each row
             is a request.
-        margins: Figure → margin.
         confidence: Of the two-sided percentile intervals.
         seed: Of the bags and resamples.
 
@@ -140,7 +141,7 @@ def quality_deltas(
     resampled = _figures({name: draws @ part for name, part in sums.items()})
     areas = auc(v1, label), auc(v2, label)
     found = []
-    for name, margin in margins.items():
+    for name, (measure, worse) in FIGURES.items():
         first, second = (float(side[0]) for side in figures[name])
         change = _change(name, *resampled[name])
         estimate = float(_change(name, *figures[name])[0])
@@ -153,6 +154,7 @@ def quality_deltas(
         tail = (1.0 - confidence) / 2.0
         low, high = np.quantile(change, (tail, 1.0 - tail))
         interval = Interval(estimate, float(low), float(high), confidence)
+        margin = Margin(margin_of(measure), worse)
         found.append(Delta(name, first, second, interval, margin))
     return tuple(found)
 

@@ -10,8 +10,6 @@ from typing import Any
 
 __all__ = ["Counts", "Slice", "SliceError", "SliceStore", "need_duckdb"]
 
-# How far the sum of v2's scores over that of v1's may be from 1 in a slice.
-SHIFT_MARGIN = 0.005
 _MANY_VALUES = 20
 
 
@@ -75,11 +73,17 @@ class SliceStore:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def counts(self, slice_: Slice, output: str) -> Counts:
-        """Count a slice of one output; shifts are tested over whole requests."""
+    def counts(self, slice_: Slice, output: str, margin: float) -> Counts:
+        """Count a slice of one output; shifts are tested over whole requests.
+
+        Args:
+            slice_: The slice.
+            output: The output.
+            margin: How far the sum of v2's scores over that of v1's may be from 1.
+        """
         v1, v2, beyond = (_name(f"{output}.{part}") for part in ("v1", "v2", "beyond"))
         group = _name("group" if "group" in self.names else "row")
-        up, down = f"{v2} - {1 + SHIFT_MARGIN} * {v1}", f"{1 - SHIFT_MARGIN} * {v1} - {v2}"
+        up, down = f"{v2} - {1 + margin!r} * {v1}", f"{1 - margin!r} * {v1} - {v2}"
         query = f"""
             WITH chosen AS (
                 SELECT *, isfinite({v1}) AND isfinite({v2}) AS finite

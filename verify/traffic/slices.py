@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +90,7 @@ def judge_slices(
     store: str | Path,
     slices: Sequence[Slice],
     outputs: Iterable[str],
+    margin_of: Callable[[str], float],
     *,
     by: Iterable[str] = (),
     minimum: int = MINIMUM,
@@ -101,6 +102,7 @@ def judge_slices(
         store: The comparison that `Replay` stored.
         slices: Slices to judge; each must hold at least `minimum` requests.
         outputs: Outputs to judge.
+        margin_of: Output → how far the sum of v2's scores over that of v1's may be from 1.
         by: Features whose values (deciles, if numbers of many values) are slices of their own;
             values below `minimum` are left out.
         minimum: Fewest requests of a slice.
@@ -114,9 +116,9 @@ def judge_slices(
     """
     with SliceStore(Path(store), memory) as rows:
         every = [*slices, *(s for feature in by for s in rows.slices_by(feature, minimum))]
-        names = list(outputs)
-        whole = {name: rows.counts(Slice("all", "true"), name) for name in names}
-        found = [(s, name, rows.counts(s, name)) for s in every for name in names]
+        margins = {name: margin_of(name) for name in outputs} if every else {}
+        whole = {n: rows.counts(Slice("all", "true"), n, m) for n, m in margins.items()}
+        found = [(s, n, rows.counts(s, n, m)) for s in every for n, m in margins.items()]
     gathered = [_gathered(counts, whole[name]) for _, name, counts in found]
     p_gathered = benjamini_hochberg(gathered)
     p_shifted = benjamini_hochberg([counts.p_shifted for _, _, counts in found])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +23,6 @@ from verify.traffic.examples import write_examples
 from verify.traffic.explain import explained
 from verify.traffic.features import FeatureColumns
 from verify.traffic.layers import layer_profile
-from verify.traffic.quality import MARGINS, Margin
 from verify.traffic.recorder import RecordingInfo
 from verify.traffic.records import is_parquet
 from verify.traffic.replay import Replay, Replayed
@@ -50,7 +49,6 @@ class Options:
         slices: Named slices.
         slice_by: Features whose every value is a slice.
         minimum: Fewest requests of a slice.
-        margins: What v2 may lose, by quality measure.
         allowed_rate: Rate of bad answers for a sequential test that ends the replay when it is
             surely exceeded; None for none.
         most_rows: Rows for order, quality and distribution; of more, whole requests are sampled.
@@ -61,7 +59,6 @@ class Options:
     slices: tuple[Slice, ...] = ()
     slice_by: tuple[str, ...] = ()
     minimum: int = MINIMUM
-    margins: Mapping[str, Margin] = field(default_factory=lambda: MARGINS)
     allowed_rate: float | None = None
     most_rows: int = MOST_ROWS
 
@@ -231,6 +228,8 @@ def _judged(
     )
     if len(stored.rows) == 0:
         return Report("", explained(checks), {}, tuple(found))
+    # before the policy itself is judged: a margin that nobody checked is a failure
+    more, extra = _extras(replayed, stored, policy, options)
     report = diff(*stored.sets(*names), policy)
     floors = _floors(stored)
     checks += judge.beyond_noise(report.verdict.checks, stored, floors)
@@ -238,7 +237,7 @@ def _judged(
     checks += judge.noise(floors, policy)
     if stored.sampled:
         checks += judge.every_row(replayed, policy)
-    checks, found = _extras(replayed, stored, policy, options, checks, found)
+    checks, found = checks + more, found + extra
     if floors:
         apart = {n: float(np.nanmax(np.abs(stored.v2[n] - stored.v1[n]))) for n in floors}
         found.append(sections.noise_section(floors, apart))
@@ -250,21 +249,22 @@ def _extras(
     stored: Stored,
     policy: Policy,
     options: Options,
-    checks: list[Check],
-    found: list[Section],
 ) -> tuple[list[Check], list[Section]]:
     """Slices, order within requests, quality: each if there is something to judge."""
+    checks: list[Check] = []
+    found: list[Section] = []
     if options.slices or options.slice_by:
         results = judge_slices(
             replayed.store,
             options.slices,
             stored.v1,
+            partial(policy.margin, "slice_shift"),
             by=options.slice_by,
             minimum=options.minimum,
         )
         checks += judge.slices(results)
         found.append(sections.slice_section(results))
-    deltas = judge.quality(stored, options.margins)
+    deltas = judge.quality(stored, policy)
     if deltas:
         checks += judge.quality_checks(deltas)
         found.append(sections.quality_section(deltas))

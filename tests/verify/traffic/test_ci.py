@@ -15,13 +15,14 @@ ROOT = Path(__file__).parents[3]
 CI = ROOT / "examples" / "ci"
 
 
-def run(golden, out, deepbird):
+def run(golden, out, deepbird, **more):
     flights = golden / "flights"
     inputs = ("flights.yaml", "flights.t7", "requests.lzo", "v1_responses.lzo")
     return subprocess.run(
         [CI / "verify.sh", *(flights / name for name in inputs)],
         env=os.environ
-        | {"OUT": str(out), "SLICES": str(CI / "slices.txt"), "DEEPBIRD": shlex.join(deepbird)},
+        | {"OUT": str(out), "SLICES": str(CI / "slices.txt"), "DEEPBIRD": shlex.join(deepbird)}
+        | more,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -75,6 +76,36 @@ def test_wrong_usage_prints_how_to():
     done = subprocess.run([CI / "verify.sh", "one"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "verify.sh MODEL.yaml WEIGHTS.t7 REQUESTS V1_RESPONSES" in done.stderr
+
+
+@pytest.mark.parametrize("code", [2, 4])
+def test_a_baseline_that_cannot_be_compared_is_no_change(golden, tmp_path, code):
+    stand_in = tmp_path / "deepbird"
+    stand_in.write_text(f"#!/bin/sh\ncase $1 in diff) exit {code};; esac\n")
+    stand_in.chmod(0o755)
+    for name in ("baseline/predictions.parquet", "predictions.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("old\n")
+    done = run(golden, tmp_path, [str(stand_in)])
+    assert done.returncode == 0
+    assert "cannot be compared with the baseline" in done.stdout
+
+
+def test_slices_and_policy_reach_the_command(golden, tmp_path):
+    stand_in, slices = tmp_path / "deepbird", tmp_path / "slices.txt"
+    stand_in.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >>{tmp_path}/asked\n'
+        f'case $1 in predict) echo new >"{tmp_path}/predictions.parquet";; esac\n'
+    )
+    stand_in.chmod(0o755)
+    slices.write_text("a: x > 1\n\nb: y")  # the last line does not end
+    more = {"SLICES": str(slices), "POLICY": "p.yaml"}
+    assert run(golden, tmp_path, [str(stand_in)], **more).returncode == 0
+    asked = (tmp_path / "asked").read_text()
+    assert "--policy\np.yaml\n--slice\na: x > 1\n--slice\nb: y\n" in asked
+    missing = run(golden, tmp_path, [str(stand_in)], SLICES="none.txt")
+    assert missing.returncode == 2
+    assert "none.txt: no such file" in missing.stderr
 
 
 def test_the_workflow_runs_the_same_script():

@@ -1,6 +1,7 @@
 """The parts of a replay by themselves: features, quality, misplaced answers, slices."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +13,29 @@ from hypothesis import strategies as st
 from deepbird_v2.data import RecordBuffer, feature_id
 from deepbird_v2.data.record import DataRecord, encode_record
 from verify.compare.calibration import auc, quality
+from verify.policy import Policy
 from verify.tolerance import Tolerance
+from verify.traffic import quality as traffic_quality
+from verify.traffic import slices as traffic_slices
 from verify.traffic.features import FeatureColumns
 from verify.traffic.misplaced import misplaced
-from verify.traffic.quality import MARGINS, quality_deltas
-from verify.traffic.slices import Slice, judge_slices, parse_slice, quoted_names
+from verify.traffic.quality import FIGURES
+from verify.traffic.slices import Slice, parse_slice, quoted_names
 from verify.verdict import Status
 
 TIGHT = Tolerance(atol=1e-6)
+
+
+def margin_of(measure, output="s"):
+    return Policy.load().margin(measure, output)
+
+
+def quality_deltas(p, q, y, groups=None):
+    return traffic_quality.quality_deltas(p, q, y, margin_of, groups)
+
+
+def judge_slices(*given, **more):
+    return traffic_slices.judge_slices(*given, partial(margin_of, "slice_shift"), **more)
 
 
 def row_name(row):
@@ -122,7 +138,7 @@ def test_one_class_has_no_auc():
     names = {d.name for d in quality_deltas(p, p, np.zeros(100))}
     assert names == {"ECE", "log loss"}
     assert math.isnan(auc(p, np.zeros(100)))
-    assert set(MARGINS) > names
+    assert set(FIGURES) > names
 
 
 @given(st.integers(-8, 8).filter(bool), st.integers(0, 10_000))

@@ -51,6 +51,11 @@ def shifted(answers):
     answers["prediction.score"] = np.roll(answers["prediction.score"], 1)
 
 
+def all_shifted(answers):
+    for name, values in answers.items():
+        answers[name] = np.roll(values, -3)
+
+
 def off_by_two_percent(answers):
     for values in answers.values():
         values *= 1.02
@@ -72,6 +77,8 @@ FAULTS = {
     "0.5 % wrong": (wrong, Stage.VALUES, "values: prediction.score: 13 of 2,500"),
     "two exchanged": (swapped, Stage.JOIN, "row 40 holds the answer to row 901"),
     "shifted": (shifted, Stage.JOIN, "shifted down by 1 row"),
+    "one shifted": (shifted, Stage.JOIN, "not every output did: look at how this column"),
+    "all shifted": (all_shifted, Stage.JOIN, "so did every output: one side lost or gained"),
     "calibration": (off_by_two_percent, Stage.CALIBRATION, "predicted/observed"),
     "a slice": (
         broken_slice,
@@ -88,9 +95,9 @@ def test_a_fault_is_named_by_the_check_meant_for_it(flights, fault):
     verdict = replay(flights, flights.model(change)).verdict
     assert verdict.status is FAIL
     assert stage in {check.stage for check in verdict.checks if check.status is FAIL}
+    assert verdict.reason.startswith(f"{stage}: ")
     assert text in verdict.reason
-    others = {Stage.JOIN, Stage.SLICES, Stage.CALIBRATION} - {stage}
-    assert not any(f"cause: {other}" in verdict.reason for other in others)
+    assert verdict.decisive.stage is stage
     if stage is not Stage.JOIN:
         assert "exchanged" not in verdict.reason
 
@@ -112,6 +119,64 @@ def test_wide_tolerances_leave_quality_and_slices_to_judge(flights, tmp_path):
     shifted_slices = [c for c in judged(broken_slice(flights)).checks if c.stage is Stage.SLICES]
     assert [c.status for c in shifted_slices if c.name.startswith("United")] == [FAIL, FAIL]
     assert "moved by +1" in next(c.detail for c in shifted_slices if c.name.startswith("United"))
+
+
+def with_margins(tmp_path, text):
+    """Scores may differ by anything; what that costs is judged."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "version: 1\n"
+        "tolerances: [{family: prediction, atol: 1.0, reason: t}, "
+        "{family: logit, atol: 32, reason: t}]\n"
+        f"margins: [{text}]\n"
+    )
+    return Policy.load(path)
+
+
+RATIO = "{measure: predicted_observed, by: 0.03, reason: t}"
+SHIFT = "{measure: slice_shift, by: 0.03, reason: t}"
+TIGHT = "{measure: auc, by: 0.0, reason: t}"
+LOSS = "{measure: log_loss, by: 0.05, reason: t}"
+ECE, RCE = LOSS.replace("log_loss", "ece"), LOSS.replace("log_loss, by: 0.05", "rce, by: 10")
+WIDE = f"{RATIO}, {ECE}, {LOSS}, {RCE}"
+
+
+@pytest.mark.parametrize(
+    ("margins", "status", "reason"),
+    [
+        (f"{WIDE}, {SHIFT}", PASS, "every check"),
+        (WIDE, FAIL, "slices: "),
+        (f"{SHIFT}, {ECE}, {LOSS}, {RCE}", FAIL, "calibration: prediction.score: predicted/obs"),
+        (f"{WIDE.replace('0.03', '0.019')}, {SHIFT}", FAIL, "allowed within ±0.019"),
+        (
+            f"{WIDE.replace('d,', 'd, output: prediction.score,')}, {SHIFT}",
+            FAIL,
+            "calibration: prediction.calibrated: predicted/observed",
+        ),
+    ],
+)  # fmt: skip
+def test_margins_of_a_policy_decide(flights, tmp_path, margins, status, reason):
+    policy = with_margins(tmp_path, margins)
+    verdict = replay(flights, flights.model(off_by_two_percent), policy=policy).verdict
+    assert verdict.status is status, verdict.reason
+    assert reason in verdict.reason
+    assert [c.status for c in verdict.checks if c.name == "policy"] == [PASS]
+
+
+@pytest.mark.parametrize(
+    ("margins", "options", "unused"),
+    [
+        (SHIFT, Options(), "margin slice_shift of *"),
+        ("{measure: auc, output: nowhere, by: 1, reason: t}", SLICED, "margin auc of nowhere"),
+        (f"{TIGHT}, {TIGHT.replace('auc', 'auc, output: prediction.score')}", SLICED,
+         "margin auc of prediction.score"),
+    ],
+)  # fmt: skip
+def test_a_margin_that_nobody_checked_fails(flights, tmp_path, margins, options, unused):
+    policy = with_margins(tmp_path, margins)
+    verdict = replay(flights, flights.model(), options, policy=policy).verdict
+    assert (verdict.status, verdict.decisive.stage) == (FAIL, Stage.POLICY)
+    assert verdict.reason == f"policy: policy: {unused} was never used; remove or correct it"
 
 
 def test_what_v2_fails_to_answer_is_data(flights, tmp_path):
@@ -197,7 +262,7 @@ def test_without_duckdb_slices_say_what_to_install(flights, monkeypatch):
 def test_a_slice_for_every_value(flights):
     options = Options(slice_by=("carrier.code", "flight.distance", "flight.is_weekend"))
     report = replay(flights, flights.model(broken_slice(flights)), options)
-    assert "cause: slices: carrier.code = UA" in report.verdict.reason
+    assert report.verdict.reason.startswith("slices: carrier.code = UA of prediction.")
     table = next(s for s in report.sections if s.title.startswith("Slices")).blocks[0]
     names = {row[0] for row in table.rows}
     assert {"carrier.code = UA", "carrier.code = B6"} <= names
