@@ -16,7 +16,8 @@ version: 1
 tolerances:
 - {dtype: "*", atol: 1.0e-6, rtol: 1.0e-5, reason: float32}
 exclusions:
-- {checks: ["model_*", "keras_file", "saved_model", "batch_*", compiled, litert], reason: of the oracle alone}
+- checks: ["model_*", "keras_file", "saved_model", "batch_*", compiled, litert]
+  reason: of the oracle alone
 """
 
 
