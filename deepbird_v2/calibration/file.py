@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from deepbird_v2.calibration.isotonic import CalibrationError, check_points
+from deepbird_v2.data import strict_json
 from deepbird_v2.data.files import write_atomically
 
 __all__ = ["DTYPES", "FORMAT", "VERSION", "dumps", "fingerprint", "load", "loads", "save"]
@@ -83,12 +84,7 @@ def loads(content: bytes, where: str = "map") -> tuple[Array, Array]:
         content: the bytes.
         where: what to call them in errors.
     """
-    try:
-        data = json.loads(content, parse_constant=_no_constant, object_pairs_hook=_once)
-    except CalibrationError as error:
-        raise CalibrationError(f"{where}: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise CalibrationError(f"{where}: not JSON ({error})") from None
+    data = strict_json.loads(content, where, CalibrationError, "no point")
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise CalibrationError(f"{where}: no {FORMAT} file")
     if data.get("version") != VERSION:
@@ -149,16 +145,3 @@ def _points(data: dict[str, Any]) -> tuple[Array, Array]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, none of whose keys comes twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
-        raise CalibrationError(f"key {twice!r} comes twice")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise CalibrationError(f"{name} is no point")

@@ -115,27 +115,16 @@ def block_format_dataset(
 def _cutter(batch_size: int, drop_remainder: bool) -> Callable[..., tf.data.Dataset]:
     """A function from the flat columns of many rows to a dataset of those of its batches."""
 
-    def cut(
-        splits: tf.Tensor,
-        key: tf.Tensor,
-        value: tf.Tensor,
-        field: tf.Tensor,
-        labels: tf.Tensor,
-        weights: tf.Tensor,
-    ) -> tf.data.Dataset:
+    def cut(splits: tf.Tensor, *columns: tf.Tensor) -> tf.data.Dataset:
         rows = tf.size(splits, tf.int64) - 1
         end = rows - (batch_size - 1 if drop_remainder else 0)
 
         def batch(first: tf.Tensor) -> tuple[tf.Tensor, ...]:
             last = tf.minimum(first + batch_size, rows)
             low, high = splits[first], splits[last]
-            entries = (column[low:high] for column in (key, value, field))
-            return (
-                splits[first : last + 1] - low,
-                *entries,
-                labels[first:last],
-                weights[first:last],
-            )
+            entries = (column[low:high] for column in columns[:3])  # key, value, field
+            rest = (column[first:last] for column in columns[3:])  # labels, weights
+            return (splits[first : last + 1] - low, *entries, *rest)
 
         return tf.data.Dataset.range(0, end, batch_size).map(batch)
 

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from deepbird_v2.data import strict_json
 from deepbird_v2.data.files import write_atomically
 from deepbird_v2.discretizers.errors import StateError
 from deepbird_v2.discretizers.search import Search
@@ -87,14 +88,8 @@ def loads(content: bytes, where: str = "state") -> Discretizer:
         content: the bytes.
         where: what to call them in errors.
     """
-    try:
-        data = json.loads(
-            content.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once
-        )
-    except StateError as error:
-        raise StateError(f"{where}: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise StateError(f"{where}: not JSON ({error})") from None
+    constant = "no number here; infinities are written as text"
+    data = strict_json.loads(content, where, StateError, constant)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise StateError(f"{where}: no {FORMAT} file")
     if type(data.get("version")) is not int or data["version"] != VERSION:
@@ -213,15 +208,6 @@ def _only(entry: dict[str, Any], known: frozenset[str]) -> None:
         raise StateError(f"unknown key {strange[0]!r}; a newer release may have written it")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, none of whose keys comes twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
-        raise StateError(f"key {twice!r} comes twice")
-    return found
-
-
 def _typed(name: str, value: Any, kind: type[_T]) -> _T:
     if not isinstance(value, kind):
         raise StateError(f"{name} must be a {kind.__name__}, not {value!r}")
@@ -249,7 +235,3 @@ def _floats(values: Sequence[Any]) -> np.ndarray[Any, Any]:
         if isinstance(value, bool) or (isinstance(value, str) and value not in _INFINITIES):
             raise StateError(f"{value!r} is no number")
     return np.array([_INFINITIES.get(v, v) if isinstance(v, str) else v for v in values], float)
-
-
-def _no_constant(name: str) -> float:
-    raise StateError(f"{name} is no number here; infinities are written as text")
