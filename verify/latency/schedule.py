@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 __all__ = [
     "Clock",
+    "Mark",
     "SystemClock",
     "arrivals",
     "closed_loop",
@@ -29,6 +31,32 @@ STEADY = 0.05
 SPIN = 2e-4  # sleeping wakes up later than asked by less than this, on a machine at rest
 
 
+class Mark(NamedTuple):
+    """Where this thread stands; NaN where the system does not tell.
+
+    Attributes:
+        now: seconds.
+        cpu: seconds that it ran.
+        waited: seconds that it was ready to run and another had the processor.
+        slept: times that it gave the processor up.
+    """
+
+    now: float
+    cpu: float
+    waited: float
+    slept: float
+
+    def own_since(self, before: Mark) -> float:
+        """Seconds without those that the machine gave to others.
+
+        A thread that never slept needed what it ran: so a hypervisor's pauses do not count, which
+        no account of waiting holds. One that slept, as for an answer, needed all it did not wait.
+        """
+        if self.slept == before.slept:
+            return self.cpu - before.cpu
+        return max(self.now - before.now - (self.waited - before.waited), 0.0)
+
+
 class Clock(Protocol):
     """Time, so that tests can bring their own."""
 
@@ -38,8 +66,8 @@ class Clock(Protocol):
     def cpu(self) -> float:
         """CPU seconds of this process."""
 
-    def waited(self) -> float:
-        """Seconds that this thread was ready to run and another had the processor, or NaN."""
+    def mark(self) -> Mark:
+        """See `Mark`."""
 
     def wait_until(self, when: float) -> None:
         """Return at a time, or at once if it is past."""
@@ -56,11 +84,13 @@ class SystemClock:
         with suppress(OSError):  # only Linux tells
             self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
 
-    def waited(self) -> float:
-        """Field 2 of Linux's schedstat."""
+    def mark(self) -> Mark:
+        """From Linux's schedstat and rusage of the thread."""
         if self._schedstat is None:
-            return float("nan")
-        return int(os.pread(self._schedstat, 64, 0).split()[1]) * 1e-9
+            return Mark(self.now(), float("nan"), float("nan"), float("nan"))
+        slept = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        waited = int(os.pread(self._schedstat, 64, 0).split()[1]) * 1e-9
+        return Mark(self.now(), time.thread_time(), waited, slept)
 
     def wait_until(self, when: float) -> None:
         """Sleep, then spin the last stretch."""
@@ -103,23 +133,23 @@ def open_loop(call: Call, first: int, due: Array, clock: Clock) -> dict[str, Arr
 
     Returns:
         ``scheduled``: seconds that each request kept the engine, from when it was due and the one
-        before was done; and ``own``: the same without the time in which another process had the
-        processor, where the system tells. `Queue` makes response times of them.
+        before was done; and ``own``: what it took of the engine itself (`Mark.own_since`), where
+        the system tells. `Queue` makes response times of them.
     """
     scheduled, own = np.empty(len(due)), np.empty(len(due))
     begin = clock.now()
     free = begin
     for i, offset in enumerate(due):
         clock.wait_until(begin + offset)
-        waited, start = clock.waited(), clock.now()
+        before = clock.mark()
         call(first + i)
-        end = clock.now()
-        scheduled[i] = end - max(begin + offset, free)
-        own[i] = end - start - (clock.waited() - waited)
-        free = end
+        after = clock.mark()
+        scheduled[i] = after.now - max(begin + offset, free)
+        own[i] = after.own_since(before)
+        free = after.now
     if np.isnan(own).any():
         return {"scheduled": scheduled}
-    return {"scheduled": scheduled, "own": np.maximum(own, 0)}
+    return {"scheduled": scheduled, "own": own}
 
 
 def stretch(call: Call, first: int, count: int, rate: float, clock: Clock) -> dict[str, Array]:

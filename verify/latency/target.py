@@ -58,6 +58,11 @@ class Target:
             return cls("recorded", text)
         raise ValueError(f"{text}: neither a model folder, a .t7, a YAML, nor a .json or .csv")
 
+    @property
+    def remote(self) -> bool:
+        """Whether another process does the work: what it takes of a processor cannot be seen."""
+        return self.kind == "endpoint"
+
     def open(self) -> tuple[Callable[[Sequence[bytes]], object], str]:
         """Start it.
 

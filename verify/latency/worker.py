@@ -27,6 +27,8 @@ ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
 }
 
+OF_THE_PROCESS = {"cpu", "own"}
+
 
 class WorkerError(ValueError):
     """An engine could not be started, or failed at a request."""
@@ -162,7 +164,10 @@ def _work(job: _Job, pipe: Any) -> None:
         pipe.send({"service": pace, "steady": steady})
         while True:
             first, count, rate = pipe.recv()
-            pipe.send(stretch(call, first, count, rate, clock))
+            found = stretch(call, first, count, rate, clock)
+            if job.target.remote:
+                found = {m: s for m, s in found.items() if m not in OF_THE_PROCESS}
+            pipe.send(found)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
     except Exception as error:  # noqa: BLE001 - whatever an engine raises, the parent says it

@@ -5,6 +5,7 @@ import pytest
 
 from verify.latency.queue import Queue, Responses
 from verify.latency.schedule import (
+    Mark,
     SystemClock,
     arrivals,
     closed_loop,
@@ -13,22 +14,32 @@ from verify.latency.schedule import (
     warm_up,
 )
 
+NAN = float("nan")
+
 
 class FakeClock:
     """Time that passes only when something is done."""
 
     def __init__(self, waits=True):
-        self.time = self.lost = 0.0
+        self.time = self.lost = self.lost_unseen = self.asleep = 0.0
+        self.slept = 0
         self.tells = waits
 
     def now(self):
         return self.time
 
     def cpu(self):
-        return self.time - self.lost
+        return self.time - self.lost - self.lost_unseen
 
-    def waited(self):
-        return self.lost if self.tells else float("nan")
+    def mark(self):
+        if not self.tells:
+            return Mark(self.time, NAN, NAN, NAN)
+        return Mark(self.time, self.cpu() - self.asleep, self.lost, self.slept)
+
+    def sleep(self, seconds):
+        self.time += seconds
+        self.asleep += seconds
+        self.slept += 1
 
     def wait_until(self, when):
         self.time = max(self.time, when)
@@ -58,6 +69,24 @@ def test_a_stall_is_felt_by_all_who_wait():
     found = Responses(2.0).of(taken)
     np.testing.assert_allclose(found["response"], [0.01, 1.01, 0.52, 0.03, 0.01], atol=1e-12)
     np.testing.assert_allclose(found["undisturbed"], 0.01)
+
+
+def test_what_an_engine_takes_of_itself():
+    """It sleeps for an answer; others take 1 s, and a hypervisor 3 s that no account holds."""
+    clock = FakeClock()
+    work, hidden = engine(clock, 0.01, {0}), {1: 3.0}
+
+    def waits(i):
+        work(i)
+        clock.sleep(0.1)
+
+    def interrupted(i):
+        work(i)
+        clock.time += hidden.get(i, 0.0)
+        clock.lost_unseen += hidden.get(i, 0.0)
+
+    np.testing.assert_allclose(open_loop(waits, 0, arrivals(2, 2.0), clock)["own"], 0.11)
+    np.testing.assert_allclose(open_loop(interrupted, 0, arrivals(2, 2.0), clock)["own"], 0.01)
 
 
 def test_without_word_from_the_system_nothing_is_called_undisturbed():
@@ -103,4 +132,12 @@ def test_the_system_clock_moves():
     clock.wait_until(start + 1e-3)
     assert clock.now() >= start + 1e-3
     assert clock.cpu() > 0
-    assert clock.waited() >= 0 or np.isnan(clock.waited())
+    before = clock.mark()
+    sum(range(10_000))
+    ran = clock.mark()
+    clock.wait_until(ran.now + 5e-3)
+    slept = clock.mark()
+    if not np.isnan(before.waited):
+        assert ran.cpu - before.cpu > 0
+        assert slept.slept > ran.slept
+        assert slept.own_since(ran) > 1e-3
