@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from verify.latency.budget import Budget, parse_budgets
+from verify.latency.design import Design
 from verify.latency.experiment import Outcome
-from verify.latency.judge import Design
 from verify.verdict import Verdict
 
 __all__ = ["HEADER", "arguments", "laid_out", "limits", "row"]
@@ -41,7 +41,7 @@ def row(factor: float, outcomes: Iterator[Outcome]) -> str:
     verdicts: Counter[str] = Counter()
     restarts = 0
     for outcome in outcomes:
-        verdicts[Verdict.combine(j.check for j in outcome.judged).status.value] += 1
+        verdicts[Verdict.combine(outcome.checks).status.value] += 1
         restarts += len(outcome.samples.restarts)
     widths = (("PASS", 6), ("FAIL", 6), ("INCONCLUSIVE", 14))
     counts = "".join(f"{verdicts[status]:{width}}" for status, width in widths)

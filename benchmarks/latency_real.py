@@ -17,9 +17,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from _verdicts import HEADER, arguments, laid_out, limits, row
 
+from verify.latency.design import Design
 from verify.latency.experiment import Start, run_experiment
 from verify.latency.fingerprint import load_average
-from verify.latency.judge import Design
 from verify.latency.queue import Responses
 from verify.latency.samples import Measure, Segment
 from verify.latency.schedule import SystemClock, stretch, warm_up

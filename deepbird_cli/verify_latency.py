@@ -11,6 +11,7 @@ import typer
 
 from deepbird_cli.outcome import finish
 from deepbird_cli.progress import step
+from verify.latency.design import Design
 
 __all__ = ["latency"]
 
@@ -31,10 +32,15 @@ def latency(
     v1_backend: Annotated[str, typer.Option(help="auto, compiled, litert or tensorflow.")] = "auto",
     v2_backend: Annotated[str, typer.Option(help="auto, compiled, litert or tensorflow.")] = "auto",
     features: Annotated[str | None, typer.Option(help="features.json of a v1 source.")] = None,
-    restarts: Annotated[int, typer.Option(help="Process restarts before the first look.")] = 5,
-    most_restarts: Annotated[int, typer.Option(help="Restarts after which to stop.")] = 20,
-    blocks: Annotated[int, typer.Option(help="Blocks v1, v2, v2, v1 a restart.")] = 6,
-    count: Annotated[int, typer.Option(help="Requests a stretch.")] = 100,
+    restarts: Annotated[
+        int, typer.Option(help="Process restarts before the first look.")
+    ] = Design.restarts,
+    most_restarts: Annotated[
+        int, typer.Option(help="Restarts after which to stop.")
+    ] = Design.most_restarts,
+    blocks: Annotated[int, typer.Option(help="Blocks a restart.")] = Design.blocks,
+    rounds: Annotated[int, typer.Option(help="Rounds v1, v2, v2, v1 a block.")] = Design.rounds,
+    count: Annotated[int, typer.Option(help="Requests a turn.")] = Design.requests,
     cpu: Annotated[int | None, typer.Option(help="Processor that the engines share.")] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for the reports.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -43,7 +49,6 @@ def latency(
     with step("measuring", as_json):
         from verify.latency.budget import load_budgets
         from verify.latency.check import read_requests, verify_latency
-        from verify.latency.judge import Design
         from verify.latency.target import Target
 
         result = verify_latency(
@@ -51,7 +56,7 @@ def latency(
             Target.parse(v2, v2_backend, features),
             read_requests(requests, batch),
             budgets=None if budget is None else load_budgets(budget),
-            design=Design(restarts, max(restarts, most_restarts), blocks, count),
+            design=Design(restarts, max(restarts, most_restarts), blocks, rounds, count),
             cpu=cpu,
             folder=report,
             command=shlex.join(["deepbird", *sys.argv[1:]]),

@@ -25,7 +25,8 @@ class RecordedLatency:
         path: ``latency.json`` of an earlier check, whose v2 is taken; or a csv with columns such as
             ``response_ms``, ``service_us``, ``cpu_s``.
         restarts: how many parts the file is cut into, each standing for a process.
-        segments: stretches a part.
+        blocks: a part, each with one latency or more.
+        turns: a block.
 
     Attributes:
         fingerprint: of the machine, empty where it is unknown.
@@ -34,21 +35,23 @@ class RecordedLatency:
         ValueError: it holds no latencies, or too few to be cut so.
     """
 
-    def __init__(self, path: Path, restarts: int, segments: int) -> None:
+    def __init__(self, path: Path, restarts: int, blocks: int, turns: int = 1) -> None:
         self.fingerprint: dict[str, str] = {}
         if path.suffix == ".json":
             self._columns, self.fingerprint = read_samples(path)
         else:
             self._columns = _read_csv(path)
-        self._parts, self._segments = restarts, segments
+        self._parts, self._turns = restarts, blocks * turns
         least = min(map(len, self._columns.values()))
-        if least < restarts * segments:
-            raise ValueError(f"{path}: {least} latencies; {restarts * segments} or more are needed")
+        if least < restarts * blocks:
+            raise ValueError(
+                f"{path}: {least} latencies; {restarts} restarts of {blocks} blocks take "
+                f"{restarts * blocks} or more. Record more, or lower --most-restarts or --blocks"
+            )
 
     def segment(self, restart: int, number: int) -> Segment:
-        """Stretch ``number`` of part ``restart``; after the last the first comes again."""
-        place = restart % self._parts * self._segments + number % self._segments
-        parts = self._parts * self._segments
+        """Turn ``number`` of part ``restart``; may be empty."""
+        place, parts = restart * self._turns + number, self._parts * self._turns
         return {
             metric: seconds[place * len(seconds) // parts : (place + 1) * len(seconds) // parts]
             for metric, seconds in self._columns.items()

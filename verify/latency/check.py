@@ -11,9 +11,9 @@ from typing import Any
 
 from verify.engines.recorded_latency import RecordedLatency
 from verify.latency.budget import Budget
+from verify.latency.design import Design
 from verify.latency.experiment import Outcome, run_experiment
 from verify.latency.fingerprint import fingerprint, load_average
-from verify.latency.judge import Design
 from verify.latency.queue import Responses
 from verify.latency.report import make_report
 from verify.latency.samples import ORDER, Measure, Segment
@@ -93,8 +93,8 @@ def verify_latency(
     notes = Notes(cpu=cpu if cpu is not None else _last_processor())
     recorded = None
     if v1.kind == "recorded":
-        stretches = design.blocks * len(ORDER) // 2
-        recorded = RecordedLatency(Path(v1.where), design.restarts, stretches)
+        turns = design.rounds * ORDER.count(0)
+        recorded = RecordedLatency(Path(v1.where), design.most_restarts, design.blocks, turns)
         notes.foreign = _differences(recorded.fingerprint, fingerprint())
     engines = _Engines({"v1": v1, "v1_repeat": v1, "v2": v2}, requests, design, notes, recorded)
     before = load_average()

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from verify.latency.budget import Budget, default_budgets
-from verify.latency.judge import Design, Judged, judge
+from verify.latency.design import Design
+from verify.latency.judge import Judged, judge
 from verify.latency.samples import Measure, Samples, measure_restart
-from verify.verdict import Status
+from verify.verdict import Check, Status
 
 __all__ = ["Outcome", "Start", "run_experiment"]
 
@@ -33,6 +34,12 @@ class Outcome:
     samples: Samples
     control: Samples | None
 
+    @property
+    def checks(self) -> list[Check]:
+        """The limits', then what identical engines say of the machine."""
+        noise = [j.noise for j in self.judged]
+        return [j.check for j in self.judged] + [check for check in noise if check]
+
 
 def run_experiment(
     start: Start, budgets: Sequence[Budget] | None, design: Design, *, control: bool = True
@@ -48,11 +55,11 @@ def run_experiment(
     same = None
     if control:
         same = Samples()
-        _more(same, start, ("v1", "v1_repeat"), design.restarts, design.blocks)
+        _more(same, start, ("v1", "v1_repeat"), design.restarts, design)
     samples = Samples()
     judged: list[Judged] = []
     for restarts in design.looks:
-        _more(samples, start, ("v1", "v2"), restarts, design.blocks)
+        _more(samples, start, ("v1", "v2"), restarts, design)
         limits = default_budgets(samples.metrics) if budgets is None else budgets
         judged = judge(limits, samples, same, design.confidence)
         if not any(j.check.status is Status.INCONCLUSIVE for j in judged):
@@ -61,8 +68,8 @@ def run_experiment(
 
 
 def _more(
-    samples: Samples, start: Start, pair: tuple[str, str], restarts: int, blocks: int
+    samples: Samples, start: Start, pair: tuple[str, str], restarts: int, design: Design
 ) -> None:
     while len(samples.restarts) < restarts:
         with start(pair, len(samples.restarts)) as measure:
-            samples.restarts.append(measure_restart(measure, blocks))
+            samples.restarts.append(measure_restart(measure, design.blocks, design.rounds))

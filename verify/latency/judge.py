@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,49 +10,7 @@ from verify.latency.samples import Samples
 from verify.latency.statistics import RatioInterval, percentile_ratio
 from verify.verdict import Check, Stage, Status
 
-__all__ = ["Design", "Judged", "judge"]
-
-
-@dataclass(frozen=True)
-class Design:
-    """How long to measure, and how sure to be.
-
-    Attributes:
-        restarts: process restarts before the first look.
-        most_restarts: restarts after which an open question stays open.
-        blocks: ABBA blocks a restart.
-        requests: a stretch, one after another and again on a schedule.
-        error: chance of a wrong PASS or FAIL of one limit, over all looks.
-        utilization: share of time that a v1 engine is busy on the schedule.
-    """
-
-    restarts: int = 5
-    most_restarts: int = 20
-    blocks: int = 60
-    requests: int = 10
-    error: float = 0.01
-    utilization: float = 0.4
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.restarts <= self.most_restarts:
-            raise ValueError("at least 2 restarts, and no fewer at most than at least")
-        if min(self.blocks, self.requests) < 1 or not 0 < self.error < 0.5:
-            raise ValueError("blocks and requests are 1 or more, error lies between 0 and 0.5")
-        if not 0 < self.utilization < 0.9:
-            raise ValueError("utilization lies between 0 and 0.9")
-
-    @property
-    def looks(self) -> tuple[int, ...]:
-        """Numbers of restarts after which the bounds are looked at."""
-        counts = [self.restarts]
-        while counts[-1] < self.most_restarts:
-            counts.append(min(math.ceil(counts[-1] * 1.6), self.most_restarts))
-        return tuple(counts)
-
-    @property
-    def confidence(self) -> float:
-        """Of one look's two-sided interval: each bound errs with ``error`` over all looks."""
-        return 1 - 2 * self.error / len(self.looks)
+__all__ = ["Judged", "judge"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +28,17 @@ class Judged:
     interval: RatioInterval
     control: RatioInterval | None
     check: Check
+
+    @property
+    def noise(self) -> Check | None:
+        """Whether identical engines differ by no more than the limit allows."""
+        if self.control is None:
+            return None
+        control, limit = self.control, self.budget.ratio or 1.0
+        apart = control.excludes_equality and max(control.estimate, 1 / control.estimate) > limit
+        status = Status.INCONCLUSIVE if apart else Status.PASS
+        detail = f"v1 against itself: between {control.low:.3f} and {control.high:.3f}"
+        return Check(self.budget.name, Stage.NOISE, status, detail)
 
 
 def judge(

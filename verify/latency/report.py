@@ -57,7 +57,7 @@ def make_report(
         machine: its fingerprint.
         command: how to produce the report again.
     """
-    checks = [j.check for j in outcome.judged] + _noise_checks(outcome, notes)
+    checks = outcome.checks + _foreign(notes)
     sections = [
         Section(
             "Limits", (_limits(outcome), *_findings(outcome, notes, seconds)), text=_how(outcome)
@@ -85,9 +85,10 @@ def _how(outcome: Outcome) -> str:
     design = outcome.design
     return (
         f"{len(outcome.samples.restarts)} process restarts of both engines, {design.blocks} blocks "
-        f"v1, v2, v2, v1 each, {design.requests} requests a stretch one after another and as many "
-        f"on a schedule that keeps v1 busy {design.utilization:.0%} of the time. A limit is kept "
-        f"or broken where the whole {outcome.design.confidence:.1%} interval says so."
+        f"each of {design.rounds} rounds v1, v2, v2, v1, {design.requests} requests a turn one "
+        "after another and as many on a schedule that keeps v1 busy "
+        f"{design.utilization:.0%} of the time. A limit is kept or broken where the whole "
+        f"{design.confidence:.1%} interval says so."
     )
 
 
@@ -115,22 +116,11 @@ def _bounds(interval: Any) -> tuple[float, float, float]:
     return interval.estimate, interval.low, interval.high
 
 
-def _noise_checks(outcome: Outcome, notes: Notes) -> list[Check]:
-    checks = [_control(j) for j in outcome.judged if j.control is not None]
-    if notes.foreign:
-        detail = "v1 was recorded elsewhere: " + "; ".join(notes.foreign)
-        checks.append(Check("machine", Stage.NOISE, Status.INCONCLUSIVE, detail))
-    return checks
-
-
-def _control(judged: Judged) -> Check:
-    """Identical engines may not differ by what the limit allows."""
-    control, limit = judged.control, judged.budget.ratio or 1.0
-    assert control is not None  # noqa: S101 - the caller asked
-    apart = control.excludes_equality and max(control.estimate, 1 / control.estimate) > limit
-    status = Status.INCONCLUSIVE if apart else Status.PASS
-    detail = f"v1 against itself: between {control.low:.3f} and {control.high:.3f}"
-    return Check(judged.budget.name, Stage.NOISE, status, detail)
+def _foreign(notes: Notes) -> list[Check]:
+    if not notes.foreign:
+        return []
+    detail = "v1 was recorded elsewhere: " + "; ".join(notes.foreign)
+    return [Check("machine", Stage.NOISE, Status.INCONCLUSIVE, detail)]
 
 
 def _findings(outcome: Outcome, notes: Notes, seconds: float) -> list[Findings]:

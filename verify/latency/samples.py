@@ -13,7 +13,7 @@ from verify.latency.histogram import BUCKETS, counts
 __all__ = ["ORDER", "Measure", "Samples", "Segment", "measure_restart"]
 
 Array = np.ndarray[Any, Any]
-# Within a block each engine comes first once and last once: what drifts, drifts for both.
+# Within a round each engine comes first once and last once: what drifts, drifts for both.
 ORDER = (0, 1, 1, 0)
 
 # Metric → latencies in seconds of one stretch of requests to one engine.
@@ -48,19 +48,20 @@ class Samples:
         return np.sum([blocks.sum(axis=0) for blocks in self.of(metric)], axis=0)
 
 
-def measure_restart(measure: Measure, blocks: int) -> dict[str, Array]:
-    """ABBA blocks on one pair of freshly started engines.
+def measure_restart(measure: Measure, blocks: int, rounds: int = 1) -> dict[str, Array]:
+    """ABBA rounds on one pair of freshly started engines.
 
     Args:
         measure: runs one stretch.
-        blocks: how many.
+        blocks: how many histograms to keep.
+        rounds: a block.
 
     Returns:
         Metric → int64[blocks, 2, BUCKETS].
     """
     taken: dict[str, Array] = {}
     for block in range(blocks):
-        for role in ORDER:
+        for role in ORDER * rounds:
             for metric, seconds in measure(role).items():
                 if metric not in taken:
                     taken[metric] = np.zeros((blocks, 2, BUCKETS), np.int64)

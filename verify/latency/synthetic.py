@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from verify.latency.judge import Design
+from verify.latency.design import Design
 from verify.latency.queue import Responses
 from verify.latency.samples import Measure, Segment
 

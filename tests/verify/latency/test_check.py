@@ -8,9 +8,9 @@ import pytest
 
 from verify.engines.recorded_latency import RecordedLatency
 from verify.latency.check import Notes, read_requests, verify_latency
+from verify.latency.design import Design
 from verify.latency.experiment import run_experiment
 from verify.latency.fingerprint import fingerprint
-from verify.latency.judge import Design
 from verify.latency.report import make_report
 from verify.latency.store import FILE, read_samples, write_samples
 from verify.latency.synthetic import Machine, SyntheticEngines
@@ -19,7 +19,7 @@ from verify.latency.worker import Worker, WorkerError
 from verify.report import write_report
 from verify.verdict import Status
 
-SMALL = Design(restarts=2, most_restarts=2, blocks=1, requests=5)
+SMALL = Design(restarts=2, most_restarts=2, blocks=1, rounds=1, requests=5)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_a_later_check_compares_with_an_earlier_one(outcome, tmp_path):
     pooled = outcome.samples.pooled("cpu")[1]
     assert len(columns["cpu"]) == pooled.sum()
     assert np.median(columns["cpu"]) == pytest.approx(1.5e-3, rel=0.1)
-    recorded = RecordedLatency(path, restarts=3, segments=4)
+    recorded = RecordedLatency(path, restarts=3, blocks=2, turns=2)
     parts = [recorded.segment(r, n)["cpu"] for r in range(3) for n in range(4)]
     np.testing.assert_array_equal(np.concatenate(parts), columns["cpu"])
 
@@ -69,7 +69,7 @@ def test_what_is_no_recording_is_refused(tmp_path, text):
 @pytest.mark.parametrize(
     ("header", "value", "problem"),
     [("weather", "1", "no column"), ("response_ms", "-1", "not above 0"),
-     ("response_ms", "x", "other than numbers"), ("service_us", "5", "4 or more")],
+     ("response_ms", "x", "other than numbers"), ("service_us", "5", "take 4 or more")],
 )  # fmt: skip
 def test_a_csv_that_cannot_be_used(tmp_path, header, value, problem):
     path = tmp_path / "v1.csv"

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verify.latency.budget import default_budgets
+from verify.latency.design import Design
 from verify.latency.experiment import run_experiment
 from verify.latency.histogram import BUCKETS, bucket_edges, counts, percentile
-from verify.latency.judge import Design
 from verify.latency.samples import Samples, measure_restart, merge
 from verify.latency.statistics import percentile_ratio, restarts_to_see, student_t
 from verify.latency.synthetic import LOADED, Machine, SyntheticEngines
@@ -45,7 +45,7 @@ def test_student_t(probability, freedom, expected):
 
 
 def check(seed, factor=1.0, machine=None, **design):
-    made = Design(**design)
+    made = Design(**{"rounds": 1, "requests": 10} | design)  # the same figures in fewer turns
     engines = SyntheticEngines(made, {"v2": factor}, machine or Machine(), seed)
     return run_experiment(engines.start, None, made)
 
@@ -54,7 +54,7 @@ def verdicts(runs, *arguments, **more):
     found = Counter()
     for seed in range(runs):
         outcome = check(seed, *arguments, **more)
-        found[Verdict.combine(j.check for j in outcome.judged).status] += 1
+        found[Verdict.combine(outcome.checks).status] += 1
     return found
 
 
@@ -104,11 +104,11 @@ def test_drift_hits_both_engines_alike():
         order.append(role)
         return {"cpu": np.full(3, 1e-3 * (1 + len(order)))}
 
-    taken = measure_restart(measure, 2)
-    assert order == [0, 1, 1, 0, 0, 1, 1, 0]
-    assert taken["cpu"].sum() == 24
+    taken = measure_restart(measure, 2, 3)
+    assert order == [0, 1, 1, 0] * 6
+    assert taken["cpu"].sum() == 72
     both = merge([Samples([taken]), Samples([taken])])
-    assert both.pooled("cpu").sum() == 48
+    assert both.pooled("cpu").sum() == 144
 
 
 def test_a_metric_that_one_engine_lacks_is_not_judged():
