@@ -15,6 +15,7 @@ __all__ = ["ORDER", "Measure", "Samples", "Segment", "measure_restart"]
 Array = np.ndarray[Any, Any]
 # Within a round each engine comes first once and last once: what drifts, drifts for both.
 ORDER = (0, 1, 1, 0)
+EMPTY = np.empty(0)
 
 # Metric → latencies in seconds of one stretch of requests to one engine.
 Segment = Mapping[str, Array]
@@ -61,11 +62,14 @@ def measure_restart(measure: Measure, blocks: int, rounds: int = 1) -> dict[str,
     """
     taken: dict[str, Array] = {}
     for block in range(blocks):
+        turns: dict[str, tuple[list[Array], list[Array]]] = {}
         for role in ORDER * rounds:
             for metric, seconds in measure(role).items():
-                if metric not in taken:
-                    taken[metric] = np.zeros((blocks, 2, BUCKETS), np.int64)
-                taken[metric][block, role] += counts(seconds)
+                turns.setdefault(metric, ([], []))[role].append(seconds)
+        for metric, pair in turns.items():
+            if metric not in taken:
+                taken[metric] = np.zeros((blocks, 2, BUCKETS), np.int64)
+            taken[metric][block] = [counts(np.concatenate([EMPTY, *parts])) for parts in pair]
     both = [m for m, h in taken.items() if h.sum(axis=2).all()]
     return {metric: taken[metric] for metric in both}
 
