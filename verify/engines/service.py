@@ -28,3 +28,7 @@ class ServiceEngine:
     def answer(self, records: Sequence[bytes]) -> object:
         """Encoded predictions of encoded records."""
         return self._client.batch(records)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.close()

@@ -31,6 +31,7 @@ class Notes:
 
     Attributes:
         engines: role → what exactly answered.
+        remote: roles whose engine runs elsewhere and is not started afresh.
         unsteady: roles whose engine was still getting faster or slower when measuring began.
         load: load average at the start and at the end.
         foreign: what differs between this machine and the one of a recording; None without one.
@@ -38,6 +39,7 @@ class Notes:
     """
 
     engines: dict[str, str] = field(default_factory=dict)
+    remote: set[str] = field(default_factory=set)
     unsteady: set[str] = field(default_factory=set)
     load: tuple[float, float] = (0.0, 0.0)
     foreign: list[str] | None = None
@@ -90,7 +92,10 @@ def verify_latency(
     if v2.kind == "recorded":
         raise ValueError(f"{v2.where}: v2 has to be measured; only v1 can be a recording")
     design = design or Design()
-    notes = Notes(cpu=cpu if cpu is not None else _last_processor())
+    notes = Notes(
+        remote={role for role, target in (("v1", v1), ("v2", v2)) if target.remote},
+        cpu=cpu if cpu is not None else _last_processor(),
+    )
     recorded = None
     if v1.kind == "recorded":
         turns = design.rounds * ORDER.count(0)

@@ -132,6 +132,14 @@ def _findings(outcome: Outcome, notes: Notes, seconds: float) -> list[Findings]:
         )
         for role in sorted(notes.unsteady)
     ]
+    found += [
+        Finding(
+            Status.INCONCLUSIVE,
+            f"{role} runs elsewhere: its process was not started afresh",
+            hint="the bounds hold for that process; run the check again after a restart of it",
+        )
+        for role in sorted(notes.remote)
+    ]
     found += [_price(j, outcome, seconds) for j in outcome.judged]
     return [Findings(tuple(found), title="How fine this look was")] if found else []
 

@@ -9,8 +9,10 @@ one degree of freedom less than restarts turns that into bounds.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ __all__ = ["RatioInterval", "percentile_ratio", "restarts_to_see", "student_t"]
 
 Array = np.ndarray[Any, Any]
 ROUNDS = 400
+MOST = 10_001
+NORMAL = 1_000  # degrees of freedom from which on t is the normal distribution
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,18 @@ def restarts_to_see(
         interval: what was measured.
         confidence: of the two-sided interval that has to exclude equality.
         power: how often it then does.
+
+    Returns:
+        3 or more; 10,001 where 10,000 do not suffice.
     """
     spread = interval.error * math.sqrt(interval.restarts)
-    for n in range(3, 10_001):
+
+    def seen(n: int) -> bool:
         reach = student_t((1 + confidence) / 2, n - 1) + student_t(power, n - 1)
-        if reach * spread / math.sqrt(n) <= math.log1p(difference):
-            return n
-    return 10_001
+        return reach * spread / math.sqrt(n) <= math.log1p(difference)
+
+    # More restarts see more.
+    return 3 + bisect_left(range(3, MOST), True, key=seen)
 
 
 def student_t(probability: float, freedom: int) -> float:
@@ -130,6 +139,8 @@ def student_t(probability: float, freedom: int) -> float:
         probability: in (0.5, 1).
         freedom: degrees, 1 or more.
     """
+    if freedom >= NORMAL:
+        return NormalDist().inv_cdf(probability)
     low, high = 0.0, math.pi / 2
     for _ in range(60):
         middle = (low + high) / 2

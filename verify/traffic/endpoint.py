@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from deepbird_v2.data import (
     Batch,
@@ -48,12 +48,27 @@ class Endpoint:
             OSError: The service is gone; the next call tries a new connection.
             ValueError: It gave more or fewer answers than there were records.
         """
-        engine = self._engine or ServiceEngine(self.name)
-        self._engine = None
-        answers: Any = engine.answer(list(records))
-        self._engine = engine
+        if self._engine is None:
+            self._engine = ServiceEngine(self.name)
+        try:
+            answers: Any = self._engine.answer(list(records))
+        except Exception:
+            self.close()
+            raise
         if len(answers) != len(records):
             raise ValueError(f"{len(answers)} answers to {len(records)} records")
         found = decode_predictions(answers)
         ids = {name: feature_id(name) for name in self.outputs}
         return {name: found[id_] for name, id_ in ids.items() if id_ in found}
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -96,13 +97,12 @@ def verify_traffic(
         DataError, PredictionError, FolderError, SliceError: An input cannot be used.
     """
     policy, options = policy or Policy.load(), options or Options()
-    candidate, v2_name = _candidate(v2, options.columns)
-    if options.slices or options.slice_by:
-        need_duckdb()  # rather now than after a long replay
-    replay = _replay(Path(v1), Path(requests), candidate, policy, options, v1_repeat)
-    place = tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder))
-    with place as where:
-        root = Path(where)
+    with ExitStack() as stack:
+        candidate, v2_name = stack.enter_context(_candidate(v2, options.columns))
+        if options.slices or options.slice_by:
+            need_duckdb()  # rather now than after a long replay
+        replay = _replay(Path(v1), Path(requests), candidate, policy, options, v1_repeat)
+        root = Path(folder or stack.enter_context(tempfile.TemporaryDirectory()))
         root.mkdir(parents=True, exist_ok=True)
         replayed = replay.run(root / STORE)
         report = _judged(replay, replayed, policy, options, (str(v1), v2_name))
@@ -150,19 +150,25 @@ def _in_reading_order(*found: Section) -> tuple[Section, ...]:
     return tuple(sorted(found, key=place))
 
 
-def _candidate(v2: str | Path | Candidate, outputs: tuple[str, ...]) -> tuple[Candidate, str]:
+@contextmanager
+def _candidate(
+    v2: str | Path | Candidate, outputs: tuple[str, ...]
+) -> Iterator[tuple[Candidate, str]]:
     if isinstance(v2, str) and is_endpoint(v2):
         from verify.traffic.endpoint import Endpoint
 
-        return Endpoint(v2, outputs), v2
+        with Endpoint(v2, outputs) as endpoint:
+            yield endpoint, v2
+        return
     if not isinstance(v2, str | Path):
-        return v2, getattr(v2, "name", type(v2).__name__)
+        yield v2, getattr(v2, "name", type(v2).__name__)
+        return
     from verify.engines.tensorflow import TensorFlowEngine
 
     engine = TensorFlowEngine(v2)
     if engine.features is None:
         raise ValueError(f"{v2}: the model takes tensors; compare its outputs with deepbird diff")
-    return cast(Candidate, engine), str(v2)
+    yield cast(Candidate, engine), str(v2)
 
 
 def _replay(

@@ -15,7 +15,7 @@ OPTIONS = Options(columns=("prediction.score",))
 class Service:
     """Stands in for a connection; `lost` requests end it."""
 
-    connections = 0
+    connections = closed = 0
 
     def __init__(self, rows, v1, lost=(), short=False):
         self.rows, self.v1, self.lost, self.short = rows, v1, lost, short
@@ -31,6 +31,9 @@ class Service:
             raise ConnectionResetError("went away")
         answers = encode_predictions({feature_id("prediction.score"): self.v1[at]})
         return RecordBuffer.join(answers[: len(at) - self.short])
+
+    def close(self):
+        self.closed += 1
 
 
 @pytest.fixture
@@ -53,12 +56,13 @@ def test_the_same_answers_pass(flights, service):
     report = replay(flights)
     assert report.verdict.status is Status.PASS, report.verdict.reason
     assert report.roles["v2"] == ADDRESS
-    assert made.connections == 1
+    assert made.connections == made.closed == 1
 
 
 def test_a_lost_connection_is_an_error_of_its_request_alone(flights, service):
-    service(lost=(77,))
+    made = service(lost=(77,))
     verdict = replay(flights).verdict
+    assert made.connections == made.closed > 1
     assert verdict.status is Status.FAIL
     assert "1 of 2,500 requests: ConnectionResetError" in verdict.reason
 
