@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Iterator
 
@@ -43,6 +44,8 @@ def row(factor: float, outcomes: Iterator[Outcome]) -> str:
     for outcome in outcomes:
         verdicts[Verdict.combine(outcome.checks).status.value] += 1
         restarts += len(outcome.samples.restarts)
+        print(f"\r{dict(verdicts)}", end="", file=sys.stderr, flush=True)
+    print("\r", end="", file=sys.stderr)
     widths = (("PASS", 6), ("FAIL", 6), ("INCONCLUSIVE", 14))
     counts = "".join(f"{verdicts[status]:{width}}" for status, width in widths)
     return f"{factor:8}{counts}{restarts / verdicts.total():10.1f}"

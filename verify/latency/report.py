@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,13 @@ from verify.latency.statistics import percentile_ratio, restarts_to_see
 from verify.report.tree import (
     Bin,
     Column,
+    Curve,
+    Curves,
     Facts,
     Finding,
     Findings,
     Histogram,
-    Point,
     Report,
-    Scatter,
     Section,
     Series,
     Table,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["make_report"]
 
 PERCENTS = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9)
-CURVE = (*range(1, 100), 99.5, 99.9)
+CURVE = (*range(1, 100), *(99 + tenths / 10 for tenths in range(1, 10)))
 SEEN = 0.05  # the difference whose price in time a report states
 BARS = 60
 
@@ -176,18 +177,24 @@ def _metric_section(outcome: Outcome, metric: str) -> Section:
     facts = Facts({"requests to v1": int(totals[0]), "requests to v2": int(totals[1])})
     return Section(
         metric.capitalize(),
-        (facts, Table(columns, tuple(rows)), _curve(metric, pooled), _histogram(metric, pooled)),
+        (facts, Table(columns, tuple(rows)), _curves(metric, pooled), _histogram(metric, pooled)),
         text=METRICS.get(metric, "").capitalize() + ".",
     )
 
 
-def _curve(metric: str, pooled: Any) -> Scatter:
-    """v2's percentiles over v1's: on the diagonal the two are equal."""
-    points = []
-    for percent in CURVE:
-        v1, v2 = (float(v) * 1e3 for v in percentile(pooled, percent))
-        points.append(Point(v1, v2, f"p{percent:g}: {v1:.4g} ms → {v2:.4g} ms"))
-    return Scatter(f"{metric}: percentile by percentile", "v1 (ms)", "v2 (ms)", tuple(points))
+def _curves(metric: str, pooled: Any) -> Curves:
+    """Latency over percentiles, each nine as wide as the one before."""
+    points = [(_nines(p), percentile(pooled, p) * 1e3) for p in CURVE]
+    curves = tuple(
+        Curve(role, tuple((place, float(ms[i])) for place, ms in points))
+        for i, role in enumerate(("v1", "v2"))
+    )
+    ticks = {f"p{p:g}": _nines(p) for p in (50.0, 90.0, 99.0, 99.9)}
+    return Curves(f"{metric}: percentiles", "percentile", "ms", curves, ticks=ticks)
+
+
+def _nines(percent: float) -> float:
+    return -math.log10(1 - percent / 100)
 
 
 def _histogram(metric: str, pooled: Any) -> Histogram:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from verify.report.text import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from verify.report.tree import Curves, Histogram, Scatter
 
@@ -29,6 +29,7 @@ class _Axis:
     start: float
     end: float
     logarithmic: bool = False
+    names: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, value: float) -> float:
         low, high, value = self._scale(self.low), self._scale(self.high), self._scale(value)
@@ -40,11 +41,18 @@ class _Axis:
             return value
         return math.log10(max(value, self.low, 5e-324))
 
+    def labels(self) -> list[tuple[str, float]]:
+        """Return what is written beside the axis, and where."""
+        return list(self.names.items()) or [(number(value), value) for value in self.ticks()]
+
     def ticks(self) -> list[float]:
         """Return about five round values inside the axis."""
         if self.logarithmic:
-            lowest = math.ceil(self._scale(self.low))
-            highest = math.floor(self._scale(self.high))
+            low, high = self._scale(self.low), self._scale(self.high)
+            lowest, highest = math.ceil(low), math.floor(high)
+            if high - low < 2:
+                every = (f * 10.0**p for p in range(lowest - 1, highest + 1) for f in (1, 2, 5))
+                return [value for value in every if low <= math.log10(value) <= high]
             apart = max(1, (highest - lowest) // 5)
             return [10.0**power for power in range(lowest, highest + 1, apart)]
         if self.high <= self.low:
@@ -158,7 +166,7 @@ def curves(block: Curves) -> str:
     if not any(y for _, y in points):
         return "<p>Zero everywhere.</p>"
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    x = _Axis(min(xs), max(xs), _SIDE, WIDTH - _RIGHT)
+    x = _Axis(min(xs), max(xs), _SIDE, WIDTH - _RIGHT, names=block.ticks)
     low, high = (min(ys) / 2, max(ys) * 2) if block.logarithmic else _padded(ys)
     y = _Axis(low, high, HEIGHT - _FOOT, _TOP, block.logarithmic)
     lines = [
@@ -204,12 +212,12 @@ def _axes(x: _Axis, y: _Axis, x_label: str, y_label: str) -> list[str]:
         + _text(0, 0, y_label, "middle")
         + "</g>",
     ]
-    for value in x.ticks():
+    for text, value in x.labels():
         at = x(value)
         parts.append(
             f'<line class="axis" x1="{at:.1f}" y1="{foot}" x2="{at:.1f}" y2="{foot + 4}"/>'
         )
-        parts.append(_text(at, foot + 19, number(value), "middle"))
+        parts.append(_text(at, foot + 19, text, "middle"))
     for value in y.ticks():
         at = y(value)
         parts.append(

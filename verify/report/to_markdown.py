@@ -90,9 +90,11 @@ def _block(block: Block) -> str:
             bad = sum(point.bad for point in block.points)
             body = f"{len(block.points)} points drawn, {bad} beyond the tolerance."
         case Curves():
+            names = {place: name for name, place in block.ticks.items()}
+            ends = [(c.name, *c.points[-1]) for c in block.curves if c.points]
             body = _rows(
                 ("", f"last {block.x_label}", block.y_label),
-                [(c.name, *(number(v) for v in c.points[-1])) for c in block.curves if c.points],
+                [(name, names.get(x, number(x)), number(y)) for name, x, y in ends],
                 numeric=(1, 2),
             )
         case HeatMap():

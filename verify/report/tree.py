@@ -142,7 +142,8 @@ class Curve:
 class Curves:
     """Lines over one axis, such as drift over steps; `marks` are labelled places on it.
 
-    `logarithmic` says how the y axis is spaced.
+    `logarithmic` says how the y axis is spaced; `ticks` names places of the x axis where its
+    numbers would mean nothing to a reader.
     """
 
     title: str
@@ -151,6 +152,7 @@ class Curves:
     curves: tuple[Curve, ...]
     marks: Mapping[str, float] = field(default_factory=dict)
     logarithmic: bool = True
+    ticks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

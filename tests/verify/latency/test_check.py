@@ -36,7 +36,7 @@ def test_a_report_in_every_format(outcome, tmp_path):
     assert report.verdict.status is Status.FAIL
     paths = write_report(report, tmp_path)
     page = paths["html"].read_text()
-    assert "percentile by percentile" in page
+    assert "response: percentiles" in page
     assert "5% is seen with" in page
     assert "v2 was not steady" in page
     data = json.loads(paths["json"].read_text())

@@ -5,16 +5,21 @@ import re
 import pytest
 
 from verify.report import Column, Report, Section, Table
-from verify.report.svg import curves
+from verify.report.svg import curves, histogram
 from verify.report.text import number
 from verify.report.to_html import to_html
-from verify.report.tree import Curve, Curves, Point, Scatter
+from verify.report.to_markdown import to_markdown
+from verify.report.tree import Bin, Curve, Curves, Histogram, Point, Scatter, Series
 from verify.verdict import Check, Stage, Status, Verdict
 
 
-def page(*blocks):
+def report(*blocks):
     verdict = Verdict.combine([Check("a", Stage.VALUES, Status.PASS, "b")])
-    return to_html(Report("t", verdict, {}, (Section("s", blocks),)))
+    return Report("t", verdict, {}, (Section("s", blocks),))
+
+
+def page(*blocks):
+    return to_html(report(*blocks))
 
 
 def heights(svg):
@@ -32,6 +37,29 @@ def test_a_linear_axis_shows_zero_and_below():
     assert found[0] > found[2]
     (found,) = heights(curves(Curves("t", "x", "y", (line,))))
     assert len(found) == 1
+
+
+def words(svg):
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+def test_places_of_an_axis_may_have_names():
+    line = Curve("d", ((0.0, 1.0), (2.0, 3.0)))
+    block = Curves("t", "percentile", "ms", (line,), ticks={"p90": 1.0, "p99": 2.0})
+    found = words(curves(block))
+    assert {"p90", "p99", "1", "2", "5"} <= set(found)
+    assert "0.5" in found  # the axis reaches from half the least to twice the largest
+    assert "| d | p99 | 3 |" in to_markdown(report(block))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.14, 7.9, ["0.2", "0.5", "1", "2", "5"]), (1e-6, 10.0, ["1e-06", "1e-05", "0.0001"])],
+)
+def test_a_logarithmic_axis_has_ticks_however_short_it_is(low, high, expected):
+    bins = (Bin(low, low * 1.5, 3), Bin(low * 1.5, high, 2))
+    found = words(histogram(Histogram("t", "ms", (Series("v1", bins),), logarithmic=True)))
+    assert found[2 : 2 + len(expected)] == expected
 
 
 @pytest.mark.parametrize("logarithmic", [True, False])
