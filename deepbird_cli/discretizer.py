@@ -55,18 +55,25 @@ def fit(
     features: Annotated[
         Path | None, typer.Option(help="features.json; default: the one beside the first file.")
     ] = None,
+    sparse: Annotated[
+        bool,
+        typer.Option("--sparse", help="Each key of a sparse continuous feature has bins, too."),
+    ] = False,
     collect_only: Annotated[
         bool, typer.Option("--collect-only", help="Write what merge takes, not a discretizer.")
     ] = False,
 ) -> None:
     """Calibrate on the continuous features of records."""
+    from deepbird_v2.data import FeatureKind
+
+    kinds = [FeatureKind.CONTINUOUS, *([FeatureKind.SPARSE_CONTINUOUS] if sparse else [])]
     config = _features(files[0], features)
     calibrator = _calibrator(
         bins, output_bits, method, prior, refine, reserve, capacity, dict(config.name_of)
     )
     with step("reading records"):
         for batch in _batches(files, config):
-            calibrator.accumulate_batch(batch)
+            calibrator.accumulate_batch(batch, kinds)
     if collect_only:
         calibrator.collection.save(output)
         typer.echo(f"{output}: {len(calibrator.collection.sketches)} features collected")
@@ -106,9 +113,13 @@ def import_(
         Path, typer.Argument(help=".t7 file, TensorIO folder, model folder, or <name>_bin.json.")
     ],
     output: OutputFile,
-    kind: Annotated[str, typer.Option(help="What a _bin.json is of: percentile, hashing.")] = (
-        "percentile"
-    ),
+    kind: Annotated[
+        str,
+        typer.Option(help="What a _bin.json is of: percentile, mdl, hashing, hashed-percentile."),
+    ] = "percentile",
+    hash_options: Annotated[
+        int, typer.Option(help="Search and hash of kind hashing; the file does not say.")
+    ] = 0,
     float32: Annotated[
         bool, typer.Option("--float32", help="Round edges, and values, to float32.")
     ] = False,
@@ -119,7 +130,7 @@ def import_(
     """Write v1's discretizer as a state file: the same id for every value."""
     from deepbird_v2.discretizers import save
 
-    state = _load(source, kind=kind, float32=float32)
+    state = _load(source, kind=kind, float32=float32, options=hash_options)
     state = state.normalized() if normalize else state
     save(state, output)
     typer.echo(_line(output, state))

@@ -33,6 +33,8 @@ GROUPS = {
         "model_loss", "keras_file", "saved_model", "batch_of_1", "batch_of_7",
     ),
     "model backward": ("model_backward", "model_eval_backward"),
+    "compiled forward": ("compiled",),
+    "litert forward": ("litert",),
 }  # fmt: skip
 
 
@@ -48,8 +50,11 @@ CLASSES = """
 
 Reader: golden files with the class are read as Torch wrote them, and the same from ascii.
 
-| class | reader | converter | oracle | cases | oracle error | model error | restrictions |
-| --- | --- | --- | --- | ---: | --- | --- | --- |""".splitlines()
+Compiled and LiteRT: the backends of the predictor, where they have kernels for the whole model; a
+model that they do not cover is served by TensorFlow.
+
+| class | reader | converter | oracle | cases | oracle | model | compiled | LiteRT | restrictions |
+| --- | --- | --- | --- | ---: | --- | --- | --- | --- | --- |""".splitlines()
 NOT_MADE = """
 ## Checks that are not made
 
@@ -208,6 +213,8 @@ def _line(row: Row, cases: Mapping[str, Any]) -> str:
         str(len(row.cases)) if row.cases else "–",
         _worst(of, "oracle"),
         _worst(of, "model"),
+        _worst(of, "compiled"),
+        _worst(of, "litert"),
         _cell(row.restrictions),
     )
     return f"| {' | '.join(cells)} |"

@@ -6,6 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from deepbird_cli.main import app
+from deepbird_v2.data import FeatureKind, decode_batch, read_records
+from migrate.discretizer import load_discretizer
+from migrate.records import find_features
 
 BITS = ["--output-bits", "12"]
 
@@ -43,6 +46,18 @@ def test_import_show_diff_and_verify(flights, tmp_path):
     assert "weather.wind_speed" in failed.output
     assert (tmp_path / "report" / "report.html").is_file()
     assert run("discretizer", "diff", flights / "flights.t7", state).exit_code == 1
+
+
+def test_keys_of_sparse_features_have_bins_where_asked_for(flights, tmp_path):
+    dense, both = tmp_path / "dense.json", tmp_path / "both.json"
+    done("discretizer", "fit", flights / "requests.lzo", *BITS, "-o", dense)
+    done("discretizer", "fit", flights / "requests.lzo", *BITS, "--sparse", "-o", both)
+    known = [{f.feature for f in load_discretizer(path).features} for path in (dense, both)]
+    records = read_records(flights / "requests.lzo")
+    batch = decode_batch(records, find_features(flights / "requests.lzo"))
+    sparse = set(batch.key[batch.kind == FeatureKind.SPARSE_CONTINUOUS].tolist())
+    assert sparse
+    assert known[1] == known[0] | sparse
 
 
 def test_shards_merge_to_the_bytes_of_one_run(flights, tmp_path):
