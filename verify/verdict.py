@@ -125,8 +125,8 @@ class Verdict:
         status: The verdict.
         reason: One sentence that names the first stage that decided it.
         checks: Every check, in the order of stages.
-        decisive: The first check that kept the verdict from PASS; None for PASS or when nothing
-            was checked.
+        decisive: The first check that kept the verdict from PASS, or the one that names the cause
+            where that is known; None for PASS or when nothing was checked.
     """
 
     status: Status
