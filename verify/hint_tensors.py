@@ -15,6 +15,7 @@ __all__ = ["tensor_hint"]
 
 Array = np.ndarray[Any, Any]
 CLOSE = 1e-5
+FEW = 3  # rows or columns that a hint lists
 
 
 def tensor_hint(evidence: Evidence) -> Hint | None:
@@ -41,7 +42,7 @@ def _different(evidence: Evidence) -> dict[str, tuple[Array, Array]]:
             ours = ours[np.argsort(module.array("featureIds"), kind="stable")]
         if _same(ours, theirs) or (not evidence.torch_layout and _in_other_layout(ours, theirs)):
             continue
-        found[name] = (ours, theirs)
+        found[name] = (ours, theirs if evidence.torch_layout else _in_v1_layout(ours, theirs))
     return found
 
 
@@ -55,6 +56,15 @@ def _in_other_layout(ours: Array, theirs: Array) -> bool:
         return _same(ours.ravel(), theirs.ravel())
     orders = itertools.permutations(range(ours.ndim))
     return any(_same(np.transpose(ours, axes), theirs) for axes in orders)
+
+
+def _in_v1_layout(ours: Array, theirs: Array) -> Array:
+    """Theirs with its axes in the order in which it is most like v1's, where one has v1's shape."""
+    if ours.ndim != theirs.ndim:
+        return theirs
+    turned = (np.transpose(theirs, axes) for axes in itertools.permutations(range(ours.ndim)))
+    fitting = [t for t in turned if t.shape == ours.shape]
+    return max(fitting, key=lambda t: int((t == ours).sum()), default=theirs)
 
 
 def _name_of(evidence: Evidence, name: str, theirs: Array) -> str | None:
@@ -83,10 +93,14 @@ def _difference(name: str, ours: Array, theirs: Array) -> Hint:
         if hint is not None:
             return hint
     off = np.argwhere(theirs != ours)
-    rows = sorted({int(row[0]) for row in off})
-    if ours.ndim > 1 and len(rows) < len(ours) and len(rows) <= 3:
-        which = ", ".join(map(str, rows))
-        return Hint("changed", f"{name}: row {which} (from 0) is not v1's, the others are")
+    if ours.ndim > 1:
+        for axis, places in enumerate(off.T):
+            few = sorted(set(places.tolist()))
+            if len(few) < ours.shape[axis] and len(few) <= FEW:
+                kind = ("row", "column")[axis] if ours.ndim == 2 else f"place on axis {axis}"
+                which = ", ".join(map(str, few))
+                text = f"{name}: {kind} {which} (from 0) is not v1's, the others are"
+                return Hint("changed", text)
     first = ", ".join(str(int(i)) for i in off[0])
     text = f"{name}: {len(off)} of {ours.size} values are not v1's, first at [{first}]"
     return Hint("changed", text)

@@ -51,6 +51,7 @@ def row(weight):
         (WEIGHT.reshape(6, 2, 3).transpose(0, 2, 1).reshape(6, 6), BIAS, "layout", "2 channels"),
         (WEIGHT * 3, BIAS, "scale", "times 3"),
         (row(WEIGHT), BIAS, "changed", "row 2 (from 0)"),
+        (row(WEIGHT.T).T, BIAS, "changed", "column 2 (from 0)"),
         (WEIGHT + 1, BIAS, "changed", "36 of 36 values are not v1's, first at [0, 0]"),
         (WEIGHT, np.full_like(BIAS, 0.5), "shared", "one value (0.5)"),
         (WEIGHT[:5], BIAS[:5], "shape", "shape (5, 6) cannot hold v1's (6, 6)"),
@@ -78,6 +79,16 @@ def test_tensors_in_a_layout_of_their_own(name):
     tensors = {"bias": BIAS, **tensors}
     hint = explain(Evidence(known.module, GIVEN, known.answer, known.got, tensors, 1e-5, False))
     assert hint.kind == name
+
+
+@pytest.mark.parametrize("weight", [WEIGHT, WEIGHT[:4]], ids=["square", "oblong"])
+def test_what_changed_is_told_in_the_layout_of_v1(weight):
+    bias = BIAS[: len(weight)]
+    theirs = linear(row(weight), bias)
+    known = evidence(linear(weight, bias), theirs)
+    tensors = {"bias": bias, "weight": row(weight).T}
+    hint = explain(Evidence(known.module, GIVEN, known.answer, known.got, tensors, 1e-5, False))
+    assert hint.text == "weight: row 2 (from 0) is not v1's, the others are"
 
 
 @pytest.mark.parametrize(
