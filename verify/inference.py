@@ -12,11 +12,12 @@ import numpy as np
 from verify.diff import diff
 from verify.engines.oracle import OracleEngine
 from verify.engines.tensorflow import TensorFlowEngine
+from verify.explain import explained
 from verify.locate import Located, locate
 from verify.policy import Policy
 from verify.predictions import PredictionSet, load_predictions, named_by_feature
 from verify.report.tree import Finding, Findings, Report, Section
-from verify.verdict import Check, Stage, Status, Verdict
+from verify.verdict import Check, Stage, Status
 
 __all__ = ["verify_inference"]
 
@@ -74,7 +75,9 @@ def verify_inference(
     if reference is not None and engine.seams:
         located = locate(reference.engine, engine, batch[:LAYER_ROWS])
         findings += _finding(located, reference)
-        checks += _layer_check(located, report)
+        # Layers that agree explain nothing where the answers differ.
+        if located.fault is not None or report.verdict.status is Status.PASS:
+            checks.append(located.check)
         sections.append(Section("Layers", (located.layers,), text=reference.text))
     elif report.verdict.status is not Status.PASS:
         hint = "give the v1 model (--v1-model FILE.t7) to find the layer"
@@ -86,7 +89,7 @@ def verify_inference(
     return replace(
         report,
         title=f"Inference of {engine.name}",
-        verdict=Verdict.combine(checks),
+        verdict=explained(checks),
         roles={"v1": str(v1), "v2": str(v2)},
         sections=(*sections, *report.sections),
         provenance={**report.provenance, **_provenance(engine, requests, batch)},
@@ -168,16 +171,6 @@ def _finding(located: Located, reference: _Reference) -> list[Finding]:
         return []
     text = f"the first layer that differs is {fault.path} [{fault.kind}]"
     return [Finding(Status.FAIL, text, location=fault.path, hint=fault.cause)]
-
-
-def _layer_check(located: Located, report: Report) -> list[Check]:
-    if located.fault is None:
-        if report.verdict.status is Status.PASS:
-            return [Check("layers", Stage.VALUES, Status.PASS, "every layer is v1's")]
-        return []
-    fault = located.fault
-    detail = f"first diverging layer {fault.path} [{fault.kind}]: {fault.cause}"
-    return [Check("layers", Stage.VALUES, Status.FAIL, detail, location=fault.path)]
 
 
 def _provenance(engine: TensorFlowEngine, requests: str | Path, batch: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from verify.hints import Evidence, Hint, explain, explain_step
 from verify.measure import floor_of, ratio_of
 from verify.oracle import Oracle
 from verify.report.tree import Layer, Layers
-from verify.verdict import Status
+from verify.verdict import Check, Stage, Status
 
 __all__ = ["LIMIT", "Candidate", "Fault", "Located", "locate"]
 
@@ -92,6 +92,16 @@ class Located:
 
     layers: Layers
     fault: Fault | None
+
+    @property
+    def check(self) -> Check:
+        """Whether every layer is v1's; names the first that is not."""
+        fault = self.fault
+        if fault is None:
+            return Check("layers", Stage.VALUES, Status.PASS, "every layer is v1's")
+        detail = f"first diverging layer {fault.path} [{fault.kind}]: {fault.cause}"
+        numbers = {"layer": fault.path}
+        return Check("layers", Stage.VALUES, Status.FAIL, detail, numbers, fault.path)
 
 
 def locate(v1: Reference, v2: Candidate, inputs: Any) -> Located:

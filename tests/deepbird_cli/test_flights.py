@@ -114,6 +114,7 @@ def test_one_changed_number_fails_and_names_the_layer(flights, converted, tmp_pa
     assert result.exit_code == 1, result.output
     report = report_of(tmp_path / "report")
     assert checks(report)["values", "layers"]["location"] == layer
+    assert report["verdict"]["reason"].startswith(f"values: layers: first diverging layer {layer}")
     assert layer in (tmp_path / "report" / "report.html").read_text()
 
 

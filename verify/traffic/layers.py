@@ -10,7 +10,7 @@ from verify.engines.oracle import OracleEngine
 from verify.locate import locate
 from verify.report.tree import Section
 from verify.traffic.records import record_chunks
-from verify.verdict import Check, Stage, Status
+from verify.verdict import Check
 
 __all__ = ["layer_profile"]
 
@@ -40,8 +40,4 @@ def layer_profile(
     oracle.features = candidate.features
     located = locate(oracle, candidate, batch)
     section = Section("Layers", (located.layers,), f"v1 is {v1_model}, run by the oracle")
-    if (fault := located.fault) is None:
-        return section, Check("layers", Stage.VALUES, Status.PASS, "every layer is v1's")
-    detail = f"first diverging layer {fault.path} [{fault.kind}]: {fault.cause}"
-    numbers = {"layer": fault.path}
-    return section, Check("layers", Stage.VALUES, Status.FAIL, detail, numbers, fault.path)
+    return section, located.check

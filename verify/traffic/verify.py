@@ -15,13 +15,13 @@ import numpy as np
 from deepbird_v2.data import feature_id
 from deepbird_v2.folder import sha256
 from verify.diff import diff
+from verify.explain import explained
 from verify.policy import Policy
 from verify.report.tree import Report, Section
 from verify.stats.noise import NoiseFloor, noise_floor
 from verify.traffic import judge, sections
 from verify.traffic.candidate import Candidate, is_endpoint
 from verify.traffic.examples import write_examples
-from verify.traffic.explain import explained
 from verify.traffic.features import FeatureColumns
 from verify.traffic.layers import layer_profile
 from verify.traffic.recorder import RecordingInfo
