@@ -13,6 +13,11 @@ import numpy as np
 import pytest
 
 from deepbird_v2.data import FeatureConfig
+from verify.latency.check import Notes
+from verify.latency.design import Design
+from verify.latency.experiment import run_experiment
+from verify.latency.report import make_report
+from verify.latency.synthetic import Machine, SyntheticEngines
 from verify.predictions import load_predictions
 from verify.report import write_report
 from verify.traffic.slices import parse_slice
@@ -43,11 +48,9 @@ class Drifted:
         return {name: np.clip(values[rows] + off, 0, 1) for name, values in self.v1.items()}
 
 
-@pytest.fixture(scope="module")
-def page(golden, tmp_path_factory):
-    """A failing traffic report with every section."""
-    flights, folder = golden / "flights", tmp_path_factory.mktemp("report")
-    report = verify_traffic(
+def traffic(golden, folder):
+    flights = golden / "flights"
+    return verify_traffic(
         flights / "v1_responses.lzo",
         flights / "requests.lzo",
         Drifted(flights),
@@ -57,7 +60,33 @@ def page(golden, tmp_path_factory):
         ),
         command="deepbird verify traffic",
     )
-    return write_report(report, folder)["html"]
+
+
+def latency(golden, folder):
+    design = Design(restarts=3, most_restarts=3, blocks=3)
+    engines = SyntheticEngines(design, {"v2": 1.5}, Machine())
+    outcome = run_experiment(engines.start, None, design)
+    command = "deepbird verify latency"
+    return make_report(outcome, Notes(), {"v1": "a", "v2": "b"}, 10.0, {}, command)
+
+
+HEADINGS = {
+    traffic: ("Checks", "Column prediction.score", "Worst requests", "Slices"),
+    latency: ("Checks", "Limits", "Undisturbed", "Response"),
+}
+
+
+@pytest.fixture(scope="module", params=HEADINGS, ids=lambda make: make.__name__)
+def made(request, golden, tmp_path_factory):
+    """A failing report with every section of its kind, and headings that it has."""
+    folder = tmp_path_factory.mktemp("report")
+    page = write_report(request.param(golden, folder), folder)["html"]
+    return page, HEADINGS[request.param]
+
+
+@pytest.fixture
+def page(made):
+    return made[0]
 
 
 def chromium(tmp_path, *arguments):
@@ -72,11 +101,12 @@ def chromium(tmp_path, *arguments):
     return done
 
 
-def test_it_renders_and_says_nothing_on_the_console(page, tmp_path):
+def test_it_renders_and_says_nothing_on_the_console(made, tmp_path):
+    page, headings = made
     done = chromium(tmp_path, "--enable-logging=stderr", "--dump-dom", page.as_uri())
     assert "CONSOLE" not in done.stderr
     assert "FAIL" in re.search(r'<div class="verdict fail">(.*?)</div>', done.stdout, re.DOTALL)[1]
-    for heading in ("Checks", "Column prediction.score", "Worst requests", "Slices"):
+    for heading in headings:
         assert re.search(rf"<h2[^>]*>{heading}", done.stdout)
     assert done.stdout.count("<svg") >= 4
 
