@@ -179,7 +179,7 @@ def diff_(
 
     before, after = _load(old), _load(new)
     typer.echo(f"old {_line(old, before)}\nnew {_line(new, after)}")
-    if after.parent == before.fingerprint:
+    if before.fingerprint in after.lineage:
         typer.echo("new was calibrated from old")
     rows = map_rows(before, after)
     typer.echo(", ".join(f"{count} rows {name}" for name, count in rows.counts.items()))

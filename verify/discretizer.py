@@ -138,7 +138,7 @@ def _feature_sets(
         for feature in sorted(before - after)
     ]
     added = sorted(after - before)
-    if added and new.parent == old.fingerprint:
+    if added and old.fingerprint in new.lineage:
         detail = f"{len(added)} new ones, calibrated on top of v1"
         checks.append(Check("features", Stage.NAMES, Status.PASS, detail))
     else:

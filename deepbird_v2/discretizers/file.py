@@ -18,6 +18,8 @@
 * ``bins[i]`` is the id of bin i; where ``nan_bin`` is true the last one is NaN's.
   ``parents[i]`` is the id of the bin that bin i was split from, -1 if none; ``weights[i]`` is what
   the bin held when it was made.
+* ``parent`` is the fingerprint of the state that this one was calibrated from; ``ancestors``, if
+  there are any, those of the states before it, oldest first.
 * A reader refuses another version, an unknown key, and a fingerprint that does not fit.
 """
 
@@ -50,7 +52,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 _INFINITIES = {"Infinity": float("inf"), "-Infinity": float("-inf")}
 _HEADER = frozenset(
     {"format", "version", "method", "search", "nan_bin", "float32", "output_bits", "unknown"}
-    | {"n_bin", "next_id", "parent", "features", "fingerprint"}
+    | {"n_bin", "next_id", "parent", "ancestors", "features", "fingerprint"}
 )
 _FEATURE = frozenset(("id", "name", "edges", "bins", "parents", "weights", "retired"))
 
@@ -128,6 +130,8 @@ def _content(state: Discretizer) -> bytes:
         "next_id": state.next_id,
         "parent": state.parent,
     }
+    if state.ancestors:
+        header["ancestors"] = list(state.ancestors)
     lines = ",\n".join(_json(_feature(bins)) for bins in state.features)
     return f'{_json(header)[:-1]},"features":[\n{lines}\n],\n'.encode()
 
@@ -172,6 +176,7 @@ def _state(data: dict[str, Any]) -> Discretizer:
         method=_typed("method", data["method"], str),
         n_bin=_integer(data["n_bin"]),
         parent=_digest(data["parent"]),
+        ancestors=tuple(_ancestor(value) for value in data.get("ancestors", ())),
         next_id=_integer(data["next_id"]),
     )
     if state.next_id != data["next_id"]:
@@ -224,6 +229,13 @@ def _digest(value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and _DIGEST.fullmatch(value)):
         raise StateError(f"parent {value!r} is no fingerprint")
     return value
+
+
+def _ancestor(value: Any) -> str:
+    digest = _digest(value)
+    if digest is None:
+        raise StateError("an ancestor is no fingerprint")
+    return digest
 
 
 def _integers(values: Sequence[Any]) -> np.ndarray[Any, Any]:

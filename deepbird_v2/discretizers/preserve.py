@@ -116,7 +116,7 @@ class PreserveBinsDiscretizerCalibrator(DiscretizerCalibrator):
             kept, next_id = self._refined(self.prior, sketches)
         grown = self._grown(self.prior.replace(next_id=next_id), kept, sketches)
         changed = len(grown.features) > len(self.prior.features) or kept != self.prior.features
-        self.state = grown.replace(parent=self.prior.fingerprint) if changed else self.prior
+        self.state = grown.replace(**self.prior.descent) if changed else self.prior
         return self.state
 
     def _refined(

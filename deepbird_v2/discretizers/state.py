@@ -101,6 +101,7 @@ class Discretizer:
         method: how the edges came about, for people.
         n_bin: how many bins a feature was asked for; 0 if that is not known.
         parent: fingerprint of the state that this one was calibrated from.
+        ancestors: fingerprints of the states before the parent, oldest first.
         next_id: the first id that has never been given to a bin; raised above those of the bins.
 
     Raises:
@@ -116,11 +117,14 @@ class Discretizer:
     method: str = "percentile"
     n_bin: int = 0
     parent: str | None = None
+    ancestors: tuple[str, ...] = ()
     next_id: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.output_bits <= MAX_BITS:
             raise StateError(f"output_bits {self.output_bits} is not in 1..{MAX_BITS}")
+        if self.ancestors and self.parent is None:
+            raise StateError("it has ancestors, but no parent")
         first, stop = self.unknown.first, self.unknown.stop
         if not 0 <= first < stop <= self.width:
             raise StateError(f"other keys take ids {first} to {stop}, of {self.width}")
@@ -172,6 +176,16 @@ class Discretizer:
     def width(self) -> int:
         """Number of ids, 2**output_bits."""
         return 1 << self.output_bits
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """Fingerprints of the states that this one was calibrated from, oldest first."""
+        return self.ancestors if self.parent is None else (*self.ancestors, self.parent)
+
+    @property
+    def descent(self) -> dict[str, Any]:
+        """What a state that is made of this one says of its origin; for `replace`."""
+        return {"parent": self.fingerprint, "ancestors": self.lineage}
 
     @cached_property
     def by_id(self) -> dict[int, Bins]:
@@ -274,7 +288,7 @@ class Discretizer:
             features=tuple(
                 replace(b, retired=retired) if b.feature in chosen else b for b in self.features
             ),
-            parent=self.fingerprint,
+            **self.descent,
         )
 
     def widened(self, output_bits: int) -> Self:
@@ -285,7 +299,7 @@ class Discretizer:
         """
         if output_bits <= self.output_bits:
             raise StateError(f"{output_bits} output bits are no more than {self.output_bits}")
-        return self.replace(output_bits=output_bits, parent=self.fingerprint)
+        return self.replace(output_bits=output_bits, **self.descent)
 
     def rounded(self) -> Self:
         """The state as a runtime without float64 has it: edges and values rounded to float32."""

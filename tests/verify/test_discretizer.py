@@ -142,7 +142,17 @@ def test_what_grew_on_top_passes_and_says_so(refine):
     assert facts["rows dead"] == 0
     assert facts["rows new"] == len(grown(refine).by_id[44].ids)
     assert (facts["rows split"] > 0) == refine
-    assert compare_discretizers(STATE, grown(refine).replace(parent=None)).verdict.exit_code == 1
+    orphan = grown(refine).replace(parent=None, ancestors=())
+    assert compare_discretizers(STATE, orphan).verdict.status is Status.FAIL
+
+
+def test_features_of_a_generation_between_pass():
+    middle = grown(refine=False)
+    calibrator = PreserveBinsDiscretizerCalibrator(6, 9, prior=middle)
+    calibrator.accumulate([55] * 9, np.arange(9.0))
+    latest = calibrator.calibrate()
+    assert latest.parent == middle.fingerprint
+    assert compare_discretizers(STATE, latest).verdict.status is Status.PASS
 
 
 def test_the_published_fit_on_shuffled_records_fails():

@@ -32,7 +32,10 @@ def states(draw):
         )
     unknown = Unknown(draw(st.sampled_from([UnknownRule.MODULO])), 64, 128)
     parent = draw(st.sampled_from([None, "a" * 64]))
-    return Discretizer(tuple(features), 7, unknown, search, nan_bin, parent=parent, n_bin=5)
+    origin = (
+        {"parent": parent, "ancestors": ("b" * 64,) * draw(st.integers(0, 2))} if parent else {}
+    )
+    return Discretizer(tuple(features), 7, unknown, search, nan_bin, n_bin=5, **origin)
 
 
 @given(states())
@@ -85,6 +88,10 @@ def rewritten(**changes):
         (rewritten(output_bits=70), "not in 1..62"),
         (rewritten(search="[a,b]"), "search|valid"),
         (rewritten(parent="me"), "no fingerprint"),
+        (rewritten(ancestors=["me"]), "no fingerprint"),
+        (rewritten(ancestors=[None]), "no fingerprint"),
+        (rewritten(ancestors=7), "not iterable"),
+        (rewritten(ancestors=["a" * 64]), "ancestors, but no parent"),
         (rewritten(nan_bin=1), "nan_bin must be a bool"),
         (rewritten(unknown={"rule": "modulo", "first": 9, "stop": 9}), "ids 9 to 9"),
         (rewritten(features=[{"id": 3, "edges": [1.0]}]), "feature 3: 'bins' is missing"),

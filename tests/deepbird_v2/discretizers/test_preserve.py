@@ -254,7 +254,17 @@ def test_g3_ids_that_bins_have_are_never_given_again():
 
 def test_g6_parentage_and_refusals():
     old = fit([(3, 1.0, 1.0)])
-    assert fit([(11, 1.0, 1.0)], old).parent == old.fingerprint
+    middle = fit([(11, 1.0, 1.0)], old)
+    assert middle.parent == old.fingerprint
+    assert fit([(12, 1.0, 1.0)], middle).lineage == (old.fingerprint, middle.fingerprint)
+    assert (
+        middle.retired([11]).lineage
+        == middle.widened(12).lineage
+        == (
+            old.fingerprint,
+            middle.fingerprint,
+        )
+    )
     for change, message in (
         ({"n_bin": 6}, "n_bin is 6, but the prior state's is 5"),
         ({"out_bits": 10}, "out_bits is 10"),
