@@ -13,11 +13,6 @@ from migrate.records import find_features
 BITS = ["--output-bits", "12"]
 
 
-@pytest.fixture(scope="module")
-def flights(golden):
-    return golden / "flights"
-
-
 def run(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 

@@ -24,11 +24,6 @@ def run(*arguments):
 
 
 @pytest.fixture(scope="module")
-def flights(golden):
-    return golden / "flights"
-
-
-@pytest.fixture(scope="module")
 def converted(flights, tmp_path_factory):
     """Model folders by how they were made: from YAML with weights, and from the .t7 alone."""
     root = tmp_path_factory.mktemp("converted")

@@ -15,11 +15,6 @@ def run(*arguments):
 
 
 @pytest.fixture(scope="module")
-def flights(golden):
-    return golden / "flights"
-
-
-@pytest.fixture(scope="module")
 def folder(flights, tmp_path_factory):
     made = tmp_path_factory.mktemp("served") / "flights"
     result = run("convert", flights / "flights.t7", "-o", made)

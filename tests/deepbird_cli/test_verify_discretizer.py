@@ -21,11 +21,6 @@ FEATURE = 4  # the row that faults are planted in
 
 
 @pytest.fixture(scope="module")
-def flights(golden):
-    return golden / "flights"
-
-
-@pytest.fixture(scope="module")
 def tensors(flights):
     """v1's (feature ids, edges, bin ids)."""
     layer = t7.load(flights / "flights.t7").fields["modules"][1].fields
