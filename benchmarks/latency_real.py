@@ -24,28 +24,26 @@ from verify.latency.queue import Responses
 from verify.latency.samples import Measure, Segment
 from verify.latency.schedule import SystemClock, stretch, warm_up
 
-STEPS = 50  # of one request to v1: a factor of 1.2 is 60
 
-
-def engine(factor: float) -> Callable[[int], object]:
+def engine(steps: int) -> Callable[[int], object]:
     """A request is some steps of the same small product."""
     matrix = np.random.default_rng(0).normal(size=(32, 32)).astype(np.float32)
 
     def call(_: int) -> object:
         y = matrix
-        for _step in range(round(STEPS * factor)):
+        for _step in range(steps):
             y = matrix @ matrix
         return y
 
     return call
 
 
-def starter(factor: float, design: Design, clock: SystemClock) -> Start:
-    """Starts pairs whose v2 takes ``factor`` times what v1 takes."""
+def starter(steps: dict[str, int], design: Design, clock: SystemClock) -> Start:
+    """Starts pairs whose requests take so many steps, by role."""
 
     @contextmanager
     def start(pair: tuple[str, str], _: int) -> Iterator[Measure]:
-        calls = [engine(factor if role == "v2" else 1.0) for role in pair]
+        calls = [engine(steps[role]) for role in pair]
         rate = design.utilization / warm_up(calls[0], clock, 0.5)[0]
         responses = [Responses(rate) for _ in pair]
 
@@ -60,12 +58,15 @@ def starter(factor: float, design: Design, clock: SystemClock) -> Start:
 
 def main() -> None:
     """Check and count."""
-    options = arguments(__doc__, runs=10).parse_args()
+    parser = arguments(__doc__, runs=10)
+    parser.add_argument("--steps", type=int, default=50, help="of a request to v1")
+    options = parser.parse_args()
     design, budgets, clock = laid_out(options), limits(options), SystemClock()
     print(f"{HEADER}{'load':>7}{'s a check':>11}")
     for factor in options.slower:
         begin = time.perf_counter()
-        start = starter(factor, design, clock)
+        v1, v2 = options.steps, round(options.steps * factor)
+        start = starter({"v1": v1, "v1_repeat": v1, "v2": v2}, design, clock)
         counted = row(factor, (run_experiment(start, budgets, design) for _ in range(options.runs)))
         took = (time.perf_counter() - begin) / options.runs
         print(f"{counted}{load_average():7.1f}{took:11.1f}", flush=True)

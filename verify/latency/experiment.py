@@ -59,6 +59,9 @@ def run_experiment(
     samples = Samples()
     judged: list[Judged] = []
     for restarts in design.looks:
+        # Identical engines that seem apart may be so by chance: more of them will tell.
+        if same is not None and any(j.apart for j in judged):
+            _more(same, start, ("v1", "v1_repeat"), restarts, design)
         _more(samples, start, ("v1", "v2"), restarts, design)
         limits = default_budgets(samples.metrics) if budgets is None else budgets
         judged = judge(limits, samples, same, design.confidence)

@@ -30,13 +30,18 @@ class Judged:
     check: Check
 
     @property
+    def apart(self) -> bool:
+        """Whether identical engines surely differ."""
+        return self.control is not None and self.control.excludes_equality
+
+    @property
     def noise(self) -> Check | None:
         """Whether identical engines differ by no more than the limit allows."""
         if self.control is None:
             return None
         control, limit = self.control, self.budget.ratio or 1.0
-        apart = control.excludes_equality and max(control.estimate, 1 / control.estimate) > limit
-        status = Status.INCONCLUSIVE if apart else Status.PASS
+        apart = max(control.estimate, 1 / control.estimate) if self.apart else 1.0
+        status = Status.INCONCLUSIVE if apart > limit else Status.PASS
         detail = f"v1 against itself: between {control.low:.3f} and {control.high:.3f}"
         return Check(self.budget.name, Stage.NOISE, status, detail)
 

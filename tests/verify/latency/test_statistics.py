@@ -97,6 +97,22 @@ def test_deciding_early_needs_fewer_restarts():
     assert design.confidence == pytest.approx(1 - 0.02 / len(design.looks))
 
 
+def test_identical_engines_that_seem_apart_are_looked_at_again():
+    """By chance the first restarts of v1's repetition are slow; later ones are not."""
+    design = Design(rounds=1, requests=10)
+    started = Counter()
+
+    def start(pair, restart):
+        started[pair] += 1
+        slow = pair[1] == "v1_repeat" and restart < design.restarts
+        made = SyntheticEngines(design, {"v1_repeat": 1.3 if slow else 1.0}, Machine(), restart)
+        return made.start(pair, restart)
+
+    outcome = run_experiment(start, None, design)
+    assert Verdict.combine(outcome.checks).status is Status.PASS
+    assert design.restarts < started["v1", "v1_repeat"] <= design.most_restarts
+
+
 def test_drift_hits_both_engines_alike():
     order = []
 
