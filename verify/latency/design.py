@@ -16,17 +16,19 @@ class Design:
         restarts: process restarts before the first look.
         most_restarts: restarts after which an open question stays open.
         blocks: a restart; what the bootstrap draws.
-        rounds: of v1, v2, v2, v1 a block.
+        rounds: of v1, v2, v2, v1 a block, at most.
         requests: a turn, one after another and again on a schedule.
+        seconds: a restart's measurements should take at most; each block has one round at least.
         error: chance of a wrong PASS or FAIL of one limit, over all looks.
         utilization: share of time that a v1 engine is busy on the schedule.
     """
 
     restarts: int = 5
-    most_restarts: int = 20
+    most_restarts: int = 40
     blocks: int = 60
     rounds: int = 4
     requests: int = 5
+    seconds: float = 60.0
     error: float = 0.01
     utilization: float = 0.4
 

@@ -75,4 +75,5 @@ def _more(
 ) -> None:
     while len(samples.restarts) < restarts:
         with start(pair, len(samples.restarts)) as measure:
-            samples.restarts.append(measure_restart(measure, design.blocks, design.rounds))
+            restart = measure_restart(measure, design.blocks, design.rounds, design.seconds)
+            samples.restarts.append(restart)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,13 +51,16 @@ class Samples:
         return np.sum([blocks.sum(axis=0) for blocks in self.of(metric)], axis=0)
 
 
-def measure_restart(measure: Measure, blocks: int, rounds: int = 1) -> dict[str, Array]:
+def measure_restart(
+    measure: Measure, blocks: int, rounds: int = 1, seconds: float = math.inf
+) -> dict[str, Array]:
     """ABBA rounds on one pair of freshly started engines.
 
     Args:
         measure: runs one stretch.
         blocks: how many histograms to keep.
-        rounds: a block.
+        rounds: a block, at most.
+        seconds: after which share of a block's rounds are cut off, the first never.
 
     Returns:
         Metric → int64[blocks, 2, BUCKETS].
@@ -63,9 +68,13 @@ def measure_restart(measure: Measure, blocks: int, rounds: int = 1) -> dict[str,
     taken: dict[str, Array] = {}
     for block in range(blocks):
         turns: dict[str, tuple[list[Array], list[Array]]] = {}
-        for role in ORDER * rounds:
-            for metric, seconds in measure(role).items():
-                turns.setdefault(metric, ([], []))[role].append(seconds)
+        late = time.perf_counter() + seconds / blocks
+        for number in range(rounds):
+            if number and time.perf_counter() > late:
+                break  # a slow engine: fewer requests will do, its clock is not what limits them
+            for role in ORDER:
+                for metric, taken_by in measure(role).items():
+                    turns.setdefault(metric, ([], []))[role].append(taken_by)
         for metric, pair in turns.items():
             if metric not in taken:
                 taken[metric] = np.zeros((blocks, 2, BUCKETS), np.int64)

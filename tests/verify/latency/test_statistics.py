@@ -92,7 +92,7 @@ def test_an_interval_holds_the_truth_as_often_as_it_says():
 def test_deciding_early_needs_fewer_restarts():
     design = Design()
     assert design.looks[0] == 5
-    assert design.looks[-1] == 20
+    assert design.looks[-1] == 40
     assert len(check(0, 2.0).samples.restarts) == 5
     assert design.confidence == pytest.approx(1 - 0.02 / len(design.looks))
 
@@ -125,6 +125,17 @@ def test_drift_hits_both_engines_alike():
     assert taken["cpu"].sum() == 72
     both = merge([Samples([taken]), Samples([taken])])
     assert both.pooled("cpu").sum() == 144
+
+
+def test_a_slow_engine_has_fewer_rounds():
+    order = []
+
+    def measure(role):
+        order.append(role)
+        return {"cpu": np.ones(3)}
+
+    measure_restart(measure, 2, 3, seconds=0)
+    assert order == [0, 1, 1, 0] * 2
 
 
 def test_a_metric_that_one_engine_lacks_is_not_judged():
