@@ -89,6 +89,17 @@ def test_an_interval_holds_the_truth_as_often_as_it_says():
     assert hits >= 48  # 54 expected; fewer than 48 has a chance of 1 %
 
 
+def test_a_machine_that_stops_once_ruins_one_restart_alone():
+    outcome = check(4, restarts=13, most_restarts=13, blocks=4)
+    histograms = outcome.samples.of("cpu")
+    before = percentile_ratio(histograms, 50, 0.99)
+    histograms[3][:, 1] = counts(np.full(400, 2.0))
+    after = percentile_ratio(histograms, 50, 0.99)
+    assert after.estimate == pytest.approx(before.estimate, rel=0.02)
+    assert after.high < 1.05
+    assert percentile_ratio(histograms[:8], 50, 0.99).high > 1.05  # too few to leave any out
+
+
 def test_deciding_early_needs_fewer_restarts():
     design = Design()
     assert design.looks[0] == 5
