@@ -93,17 +93,27 @@ def _difference(name: str, ours: Array, theirs: Array) -> Hint:
         if hint is not None:
             return hint
     off = np.argwhere(theirs != ours)
-    if ours.ndim > 1:
-        for axis, places in enumerate(off.T):
-            few = sorted(set(places.tolist()))
-            if len(few) < ours.shape[axis] and len(few) <= FEW:
-                kind = ("row", "column")[axis] if ours.ndim == 2 else f"place on axis {axis}"
-                which = ", ".join(map(str, few))
-                text = f"{name}: {kind} {which} (from 0) is not v1's, the others are"
-                return Hint("changed", text)
+    lines = _few_lines(ours.shape, off) if ours.ndim > 1 else None
+    if lines:
+        return Hint("changed", f"{name}: {lines} (from 0) is not v1's, the others are")
     first = ", ".join(str(int(i)) for i in off[0])
     text = f"{name}: {len(off)} of {ours.size} values are not v1's, first at [{first}]"
     return Hint("changed", text)
+
+
+def _few_lines(shape: tuple[int, ...], off: Array) -> str | None:
+    """The rows, columns or places of one axis that hold all values that are off, if they are few.
+
+    Args:
+        shape: of the tensor.
+        off: [n, axes] where it differs.
+    """
+    for axis, places in enumerate(off.T):
+        few = sorted(set(places.tolist()))
+        if len(few) < shape[axis] and len(few) <= FEW:
+            kind = ("row", "column")[axis] if len(shape) == 2 else f"place on axis {axis}"
+            return f"{kind} {', '.join(map(str, few))}"
+    return None
 
 
 def _zero(name: str, ours: Array, theirs: Array) -> Hint | None:

@@ -40,8 +40,8 @@ class Judged:
         if self.control is None:
             return None
         control, limit = self.control, self.budget.ratio or 1.0
-        apart = max(control.estimate, 1 / control.estimate) if self.apart else 1.0
-        status = Status.INCONCLUSIVE if apart > limit else Status.PASS
+        beyond = self.apart and max(control.estimate, 1 / control.estimate) > limit
+        status = Status.INCONCLUSIVE if beyond else Status.PASS
         detail = f"v1 against itself: between {control.low:.3f} and {control.high:.3f}"
         return Check(self.budget.name, Stage.NOISE, status, detail)
 

@@ -71,10 +71,10 @@ def measure_restart(
         late = time.perf_counter() + seconds / blocks
         for number in range(rounds):
             if number and time.perf_counter() > late:
-                break  # a slow engine: fewer requests will do, its clock is not what limits them
+                break  # a slow engine: its requests vary less, relatively, and fewer will do
             for role in ORDER:
-                for metric, taken_by in measure(role).items():
-                    turns.setdefault(metric, ([], []))[role].append(taken_by)
+                for metric, latencies in measure(role).items():
+                    turns.setdefault(metric, ([], []))[role].append(latencies)
         for metric, pair in turns.items():
             if metric not in taken:
                 taken[metric] = np.zeros((blocks, 2, BUCKETS), np.int64)

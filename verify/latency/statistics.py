@@ -3,9 +3,9 @@
 Requests of one process are not independent (its memory layout, its thread placement), so the
 process restart is the unit of evidence: restarts are drawn first, blocks within them second. Few
 restarts make the bootstrap's own percentiles too narrow; it gives the standard error, and t with
-one degree of freedom less than restarts turns that into bounds. A machine that stops for a second
-ruins one restart and no other: of ten or more, a tenth at either end is left out of the mean, and
-the error is that of the trimmed mean (Tukey and McLaughlin, from the winsorized values).
+one degree of freedom less than restarts that count turns that into bounds. What disturbs the whole
+machine for a moment ruins one restart: of ten or more, a tenth at either end is left out of the
+mean, and the error is that of the trimmed mean (Tukey and McLaughlin, from winsorized values).
 """
 
 from __future__ import annotations
