@@ -2,7 +2,7 @@
 
 ``python benchmarks/serve_models.py [FOLDER]``, by default on the flights model; ``--golden`` on the
 golden models that LiteRT serves instead. One thread. All rows of a table come from one run in which
-the contestants take turns, so compare ratios.
+the contestants take turns in changing order, so compare ratios.
 """
 
 from __future__ import annotations
@@ -29,20 +29,30 @@ Work = dict[str, Callable[[], Any]]
 BATCHES = (1, 32, 256)
 
 
-def race(title: str, work: Work, calls: int) -> None:
-    """Let the contestants take turns; print p50, p99 and the ratio to the first."""
-    seconds: dict[str, list[float]] = {name: [] for name in work}
+def race(title: str, work: Work, seconds: float) -> None:
+    """Let the contestants take turns; print p50 and p99, and their ratios to the first one's.
+
+    The order is drawn anew each time: who follows the engine with the largest weights finds the
+    caches cold.
+    """
+    took: dict[str, list[float]] = {name: [] for name in work}
     for call in work.values():
         call()
-    for _ in range(calls):
-        for name, call in work.items():
+    order, rng = list(work), np.random.default_rng(0)
+    late = time.perf_counter() + seconds
+    while time.perf_counter() < late:
+        rng.shuffle(order)
+        for name in order:
             start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-    first = np.median(next(iter(seconds.values())))
-    for name, took in seconds.items():
-        p50, p99 = np.percentile(took, [50, 99]) * 1e6
-        print(f"{title:30}{name:34}{p50:10.0f}{p99:10.0f}{p50 / first / 1e6:8.2f}", flush=True)
+            work[name]()
+            took[name].append(time.perf_counter() - start)
+    first = np.percentile(next(iter(took.values())), [50, 99])
+    for name, times in took.items():
+        p50, p99 = found = np.percentile(times, [50, 99])
+        ratios = "".join(f"{ratio:8.2f}" for ratio in found / first)
+        print(
+            f"{title:24}{name:34}{p50 * 1e6:8.0f}{p99 * 1e6:8.0f}{ratios}{len(times):7}", flush=True
+        )
 
 
 def flights_in_numpy(model: Any) -> Callable[[Any], Any]:
@@ -76,7 +86,7 @@ def flights_in_numpy(model: Any) -> Callable[[Any], Any]:
     return run
 
 
-def serve_records(folder: Path, requests: Path, calls: int) -> None:
+def serve_records(folder: Path, requests: Path, seconds: float) -> None:
     """DataRecords: decoded already, and from bytes."""
     from deepbird_v2.data import RecordBuffer, decode_batch, read_records
     from deepbird_v2.export import load_keras
@@ -98,11 +108,11 @@ def serve_records(folder: Path, requests: Path, calls: int) -> None:
                 "predictor, compiled, from bytes": lambda some=some: fast.predict_records(some),
                 "predictor, tensorflow": lambda batch=batch: slow.predict(batch),
             },
-            calls,
+            seconds,
         )
 
 
-def serve_mlp(calls: int) -> None:
+def serve_mlp(seconds: float) -> None:
     """A model of tensors: 1000-400-200-100-1 with PReLU."""
     import keras
 
@@ -134,11 +144,11 @@ def serve_mlp(calls: int) -> None:
                 "predictor, compiled": lambda x=x: fast.predict_tensors({"x": x}),
                 "predictor, tensorflow": lambda x=x: slow.predict_tensors({"x": x}),
             },
-            calls,
+            seconds,
         )
 
 
-def serve_golden(name: str, calls: int) -> None:
+def serve_golden(name: str, seconds: float) -> None:
     """A golden model outside the compiled plan: TensorFlow beside LiteRT, which has to agree."""
     from deepbird_v2.serving.gate import sample_tensors
     from deepbird_v2.serving.indices import index_ranges
@@ -148,7 +158,7 @@ def serve_golden(name: str, calls: int) -> None:
     model = Case(GOLDEN / name).converted.model
     start = time.perf_counter()
     fast = Predictor(model, None)
-    print(f"{name:30}{fast.choice} (loaded in {time.perf_counter() - start:.2f} s)")
+    print(f"{name:24}{fast.choice} (loaded in {time.perf_counter() - start:.2f} s)")
     slow = Predictor(model, None, backend="tensorflow")
     for size in BATCHES:
         fixed = {n: ((size, *shape[1:]), dtype) for n, (shape, dtype) in fast.inputs.items()}
@@ -159,7 +169,7 @@ def serve_golden(name: str, calls: int) -> None:
                 "predictor, tensorflow": lambda inputs=inputs: slow.predict_tensors(inputs),
                 f"predictor, {fast.backend.name}": lambda i=inputs: fast.predict_tensors(i),
             },
-            calls,
+            seconds,
         )
 
 
@@ -168,21 +178,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="a DataRecord model; default: flights")
     parser.add_argument("--requests", type=Path, default=Path("golden/flights/requests.lzo"))
-    parser.add_argument("--calls", type=int, default=300)
+    parser.add_argument("--seconds", type=float, default=5.0, help="a table")
     parser.add_argument("--golden", action="store_true", help="golden models with convolutions")
     options = parser.parse_args()
-    print(f"{'':64}{'p50 us':>10}{'p99 us':>10}{'ratio':>8}")
+    print(f"{'':58}{'p50 us':>8}{'p99 us':>8}{'p50':>8}{'p99':>8}{'calls':>7}")
     if options.golden:
         for name in CONVOLUTIONS:
-            serve_golden(name, options.calls)
+            serve_golden(name, options.seconds)
         return
     from migrate.converter import convert
     from migrate.export import export
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or export(convert(FLIGHTS), Path(scratch) / "flights")
-        serve_records(folder, options.requests, options.calls)
-    serve_mlp(options.calls)
+        serve_records(folder, options.requests, options.seconds)
+    serve_mlp(options.seconds)
 
 
 if __name__ == "__main__":

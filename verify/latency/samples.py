@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,8 +81,3 @@ def measure_restart(
             taken[metric][block] = [counts(np.concatenate([EMPTY, *parts])) for parts in pair]
     both = [m for m, h in taken.items() if h.sum(axis=2).all()]
     return {metric: taken[metric] for metric in both}
-
-
-def merge(parts: Sequence[Samples]) -> Samples:
-    """Restarts of several runs as one run."""
-    return Samples([restart for part in parts for restart in part.restarts])

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from deepbird_v2.serving.gate import Limit, agree, sample_tensors
+from deepbird_v2.serving.gate import Limit, agree, sample_records, sample_tensors
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,50 @@ def test_a_backend_on_trial(fast, problem):
         assert found.worst == {"y": 0.0}
     else:
         assert re.search(problem, found.problem)
+
+
+def rounding(step, off=0.0):
+    """Answers of about 1 whose last digits depend on the row's place in the batch."""
+    places = np.arange(128)[:, None] % 2
+    return Answering(lambda x: {"y": (1 + off + places[: len(x)] * step).astype("f")})
+
+
+@pytest.mark.parametrize(
+    ("model", "fast", "accepted"),
+    [
+        (rounding(4e-6), rounding(0.0), True),
+        (rounding(4e-6), rounding(0.0, off=-4e-5), False),
+        (rounding(0.0), rounding(4e-5), False),
+        # rows that depend on one another are no rounding
+        (rounding(1.0), rounding(0.0), False),
+    ],
+)
+def test_a_backend_may_round_as_the_model_does_itself(model, fast, accepted):
+    samples = sample_tensors({"x": ((None, 2), "float32")})
+    found = agree(model, fast, samples, {"y": Limit(1e-6, 0.0)})
+    assert (found.problem is None) == accepted
+
+
+def test_rows_of_records_are_asked_alone():
+    alone = []
+
+    def answer(inputs):
+        if len(inputs["row_splits"]) == 2:
+            alone.append(inputs["key"].size)
+        sums = np.add.reduceat(np.append(inputs["value"], 0.0), inputs["row_splits"][:-1])
+        return {"y": sums.astype("f")}
+
+    class Records:
+        def __init__(self, wrong):
+            self.wrong = wrong
+
+        def run(self, inputs):
+            return {name: y + np.float32(self.wrong) for name, y in answer(inputs).items()}
+
+    batches = list(sample_records([], []))
+    assert agree(Records(0.0), Records(0.1), iter(batches), {"y": Limit()}).problem
+    lengths = [np.diff(inputs["row_splits"]) for inputs in batches]
+    assert alone[2:] == np.concatenate(lengths).tolist()  # after both answered the batch of one
 
 
 def test_a_model_that_takes_no_samples_proves_nothing():

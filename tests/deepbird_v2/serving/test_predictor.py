@@ -15,7 +15,8 @@ from deepbird_v2.layers.isotonic import Isotonic
 from deepbird_v2.layers.percentile_discretizer import PercentileDiscretizer
 from deepbird_v2.layers.prelu import PReLU
 from deepbird_v2.layers.sparse_partition import SparsePartition
-from deepbird_v2.serving.gate import Limit, sample_records
+from deepbird_v2.serving.backends import TensorFlowBackend, output_names
+from deepbird_v2.serving.gate import Limit, agree, sample_records, sample_tensors
 from deepbird_v2.serving.kernels import Dense
 from deepbird_v2.serving.plan import Plan
 from deepbird_v2.serving.predictor import BackendError, Predictor
@@ -150,6 +151,27 @@ def test_linear_layers_take_in_rectifiers():
     model = keras.Model(x, PReLU(3)(keras.layers.Dense(3)(x)))
     (step,) = Predictor(model, None).backend.plan.steps
     assert isinstance(step.kernel, Dense)
+
+
+@pytest.mark.parametrize("backend", ["compiled", "litert"])
+@pytest.mark.parametrize("seed", [2, 13, 14])
+def test_long_sums_near_zero_are_no_other_answer(seed, backend):
+    keras.utils.set_random_seed(seed)  # with two of these, TensorFlow's rounding alone is too much
+    x = inputs = keras.Input([1000], name="x")
+    for units in (400, 200, 100):
+        x = PReLU(units)(keras.layers.Dense(units)(x))
+    model = keras.Model(inputs, keras.layers.Dense(1)(x))
+    predictor = Predictor(model, None, backend=backend)
+    assert predictor.backend.name == backend
+    wrong = keras.models.clone_model(model)
+    wrong.set_weights(model.get_weights())
+    kernel = wrong.layers[1].kernel.numpy()
+    kernel[7, 9] += 1e-2
+    wrong.layers[1].kernel.assign(kernel)
+    samples = sample_tensors({"x": ([None, 1000], "float32")})
+    limits = {name: Limit() for name in output_names(model)}
+    found = agree(TensorFlowBackend(wrong), predictor.backend, samples, limits)
+    assert found.problem is not None
 
 
 def test_limits_are_those_of_the_packaged_policy(golden):

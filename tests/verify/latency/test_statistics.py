@@ -11,7 +11,7 @@ from verify.latency.budget import default_budgets
 from verify.latency.design import Design
 from verify.latency.experiment import run_experiment
 from verify.latency.histogram import BUCKETS, bucket_edges, counts, percentile
-from verify.latency.samples import Samples, measure_restart, merge
+from verify.latency.samples import Samples, measure_restart
 from verify.latency.statistics import percentile_ratio, restarts_to_see, student_t
 from verify.latency.synthetic import LOADED, Machine, SyntheticEngines
 from verify.verdict import Status, Verdict
@@ -134,8 +134,7 @@ def test_drift_hits_both_engines_alike():
     taken = measure_restart(measure, 2, 3)
     assert order == [0, 1, 1, 0] * 6
     assert taken["cpu"].sum() == 72
-    both = merge([Samples([taken]), Samples([taken])])
-    assert both.pooled("cpu").sum() == 144
+    assert Samples([taken, taken]).pooled("cpu").sum() == 144
 
 
 def test_a_slow_engine_has_fewer_rounds():
