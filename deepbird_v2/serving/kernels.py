@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
+# Floats of a cache line.
+LINE = 16
 
 
 class Rows(NamedTuple):
@@ -146,10 +148,11 @@ class GatherSum:
     """
 
     def __init__(self, kernel: Array, bias: Array | None, binary: bool = False) -> None:
-        self.kernel, self.binary = _float32(kernel), binary
-        self.end = _Rectified(bias, kernel.shape[1])
         core, units = native(), kernel.shape[1]
-        self.compiled = None if core is None else core.Kernel(_padded(self.kernel), units)
+        table = _in_lines(_float32(kernel))
+        self.kernel, self.binary = table[:, :units], binary
+        self.end = _Rectified(bias, units)
+        self.compiled = None if core is None else core.Kernel(table, units)
 
     def __call__(self, rows: Rows) -> Array:
         """`Rows` → float32 [B, units].
@@ -258,13 +261,20 @@ class Interpolation:
         return y
 
 
-def _padded(kernel: Array) -> Array:
-    """Rows of whole blocks of 16 where that costs little: their sums then stay in registers."""
-    units = kernel.shape[1]
-    more = -units % 16
-    if more == 0 or units + more > 128 or more > units / 4:
+def _in_lines(kernel: Array) -> Array:
+    """Rows of whole cache lines where that costs little: nothing else is fetched with a row.
+
+    Sums of such rows stay in registers, too.
+    """
+    width, units = kernel.shape
+    stride = units + -units % LINE
+    if stride != units and (stride > 128 or stride - units > units / 4):
         return kernel
-    return np.pad(kernel, ((0, 0), (0, more)))
+    room = np.empty(width * stride + LINE, np.float32)
+    start = -(room.ctypes.data // room.itemsize) % LINE
+    table = room[start : start + width * stride].reshape(width, stride)
+    table[:, :units], table[:, units:] = kernel, 0.0
+    return table
 
 
 def _float32(values: Array) -> Array:
