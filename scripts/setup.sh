@@ -43,7 +43,7 @@ need_liblzo2() {
 }
 
 stamp="$venv/.deepbird-setup"
-wanted="$extras $(cat pyproject.toml CMakeLists.txt scripts/setup.sh | cksum)"
+wanted="$extras $(cat pyproject.toml CMakeLists.txt scripts/setup.sh deepbird_v2/*/native/* deepbird_v2/*/core/* | cksum)"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     exit 0
 fi
@@ -58,5 +58,5 @@ say "setting up $venv (a few minutes the first time: TensorFlow is large)"
 VIRTUAL_ENV=$PWD/$venv
 case $venv in /*) VIRTUAL_ENV=$venv ;; esac
 export VIRTUAL_ENV
-"$venv/bin/uv" pip install --quiet --compile-bytecode -e ".${extras:+[$extras]}"
+"$venv/bin/uv" pip install --quiet --compile-bytecode --reinstall-package deepbird -e ".${extras:+[$extras]}"
 printf '%s' "$wanted" >"$stamp"

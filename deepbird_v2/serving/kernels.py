@@ -110,11 +110,12 @@ class _Rectified:
         self.bias = np.zeros(units, np.float32) if bias is None else _float32(bias)
         self.slope: Array | None = None
         self.plain = bias is None
+        self.core = native()
 
     def finish(self, y: Array) -> Array:
-        core = native()
-        if core is not None and not (self.plain and self.slope is None):
-            core.rectify(y, self.bias, _ones(y.shape[1]) if self.slope is None else self.slope)
+        if self.core is not None and not (self.plain and self.slope is None):
+            slope = _ones(y.shape[1]) if self.slope is None else self.slope
+            self.core.rectify(y, self.bias, slope)
             return y
         if not self.plain:
             y += self.bias
@@ -148,11 +149,11 @@ class GatherSum:
     """
 
     def __init__(self, kernel: Array, bias: Array | None, binary: bool = False) -> None:
-        core, units = native(), kernel.shape[1]
+        self.core, units = native(), kernel.shape[1]
         table = _in_lines(_float32(kernel))
         self.kernel, self.binary = table[:, :units], binary
         self.end = _Rectified(bias, units)
-        self.compiled = None if core is None else core.Kernel(table, units)
+        self.compiled = None if self.core is None else self.core.Kernel(table, units)
 
     def __call__(self, rows: Rows) -> Array:
         """`Rows` → float32 [B, units].
@@ -164,8 +165,8 @@ class GatherSum:
         if self.binary:
             values = np.ones(len(ids), np.float32)
         y = np.zeros((len(splits) - 1, self.kernel.shape[1]), np.float32)
-        if self.compiled is not None:
-            native().gather_sum(self.compiled, ids, values, splits, y)
+        if self.core is not None:
+            self.core.gather_sum(self.compiled, ids, values, splits, y)
         elif len(ids):
             if ids.min() < 0:
                 raise IndexError("a key lies outside the kernel")
@@ -239,23 +240,30 @@ class Interpolation:
     """
 
     def __init__(self, xs: Array, ys: Array) -> None:
-        self.xs, self.ys = xs, ys
+        self.xs, self.ys = np.ascontiguousarray(xs), np.ascontiguousarray(ys, xs.dtype)
         left = np.concatenate([np.arange(len(xs)), tie_bins(xs[np.newaxis])[0]])
         right = np.minimum(left + 1, len(xs) - 1)
         width = xs[right] - xs[left]
+        rise = np.where(width > 0, ys[right] - ys[left], 0)
         # A segment each: first those that begin at each point, then those of a value on a point.
-        self.x0, self.y0, self.rise = xs[left], ys[left], ys[right] - ys[left]
-        self.rise[width <= 0] = 0
-        self.width = np.where(width > 0, width, 1)
+        segments = xs[left], ys[left], rise, np.where(width > 0, width, 1)
+        self.segments = np.stack(segments).astype(xs.dtype)
+        self.core = native()
 
     def __call__(self, x: Array) -> Array:
         """Any shape, in the type of the points."""
         xs, last = self.xs, len(self.xs) - 1
+        if self.core is not None:
+            out = np.empty(x.shape, xs.dtype)
+            flat = np.ascontiguousarray(x, np.float32).reshape(-1)
+            self.core.interpolate(xs, self.ys, self.segments, flat, out.reshape(-1))
+            return out
         x = x.astype(xs.dtype)
         inside = np.fmin(np.fmax(x, xs[0]), xs[last])  # no NaN either
         at = xs.searchsorted(inside, side="right") - 1
         at += (last + 1) * (xs[at] == inside)
-        y = self.y0[at] + self.rise[at] * ((inside - self.x0[at]) / self.width[at])
+        x0, y0, rise, width = self.segments[:, at]
+        y = y0 + rise * ((inside - x0) / width)
         y[x >= xs[last]] = self.ys[last]
         y[~(x > xs[0])] = self.ys[0]
         return y

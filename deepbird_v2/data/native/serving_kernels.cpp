@@ -270,6 +270,32 @@ void rectify(Out y, Vector<float> bias, Vector<float> slope) {
   rectify_rows(y.data(), static_cast<int64_t>(y.shape(0)), units, bias.data(), slope.data());
 }
 
+// Segments: x0, y0, rise and width, [4, 2 n]; first those that begin at each of the n points, then
+// those of a value on a point.
+template <typename T>
+void interpolate(Vector<T> xs, Vector<T> ys, Matrix<T> segments, Vector<float> x,
+                 nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu> out) {
+  const size_t n = xs.size();
+  require(n > 0 && ys.size() == n && segments.shape(0) == 4 && segments.shape(1) == 2 * n &&
+              x.size() == out.size(),
+          "points, segments and scores do not fit together");
+  nb::gil_scoped_release release;
+  const T *from = xs.data(), *x0 = segments.data();
+  const T *y0 = x0 + 2 * n, *rise = y0 + 2 * n, *width = rise + 2 * n;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const T score = static_cast<T>(x.data()[i]);
+    if (!(score > from[0])) {  // NaN, too
+      out.data()[i] = ys.data()[0];
+    } else if (score >= from[n - 1]) {
+      out.data()[i] = ys.data()[n - 1];
+    } else {
+      auto at = static_cast<size_t>(std::upper_bound(from, from + n, score) - from) - 1;
+      if (from[at] == score) at += n;
+      out.data()[i] = y0[at] + rise[at] * ((score - x0[at]) / width[at]);
+    }
+  }
+}
+
 }  // namespace
 
 NB_MODULE(_kernels, m) {
@@ -279,4 +305,6 @@ NB_MODULE(_kernels, m) {
   bind_discretizer<float>(m, "Discretizer32");
   m.def("gather_sum", &gather_sum);
   m.def("rectify", &rectify);
+  m.def("interpolate", &interpolate<float>);
+  m.def("interpolate", &interpolate<double>);
 }

@@ -10,16 +10,11 @@ from deepbird_v2.discretizers.percentile import PercentileDiscretizer
 from deepbird_v2.serving import kernels
 
 
-@pytest.fixture
-def without_core(monkeypatch):
+def without_core(build):
     """Make a kernel by NumPy alone."""
-
-    def make(build):
-        with monkeypatch.context() as patch:
-            patch.setenv("DEEPBIRD_NATIVE", "0")
-            return build()
-
-    return make
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPBIRD_NATIVE", "0")
+        return build()
 
 
 def state(rng, features=7, edges=6, bits=8, dtype=np.float64):
@@ -57,7 +52,7 @@ def test_the_compiled_discretizer_does_what_the_state_says(seed, dtype, values):
 
 @pytest.mark.parametrize("units", [1, 5, 16, 48, 64, 100])
 @pytest.mark.parametrize("batch", [0, 1, 17])
-def test_sums_of_rows(rng, without_core, units, batch):
+def test_sums_of_rows(rng, units, batch):
     table = rng.normal(size=(40, units)).astype(np.float32)
     bias = rng.normal(size=units).astype(np.float32)
     sparse = rows(rng, batch, 40)
@@ -80,7 +75,7 @@ def test_binary_values_count_as_one(rng):
 
 @pytest.mark.parametrize("bad", [-1, 40])
 @pytest.mark.parametrize("core", [True, False])
-def test_a_key_outside_the_kernel_is_refused(without_core, bad, core):
+def test_a_key_outside_the_kernel_is_refused(bad, core):
     sparse = kernels.Rows(np.array([bad]), np.ones(1, np.float32), np.array([0, 1]))
 
     def run():
@@ -90,7 +85,7 @@ def test_a_key_outside_the_kernel_is_refused(without_core, bad, core):
         run() if core else without_core(run)
 
 
-def test_discretizer_and_sum_in_one_pass(rng, without_core):
+def test_discretizer_and_sum_in_one_pass(rng):
     made = state(rng)
     table = rng.normal(size=(256, 48)).astype(np.float32)
     keys = rng.choice(np.concatenate([made.feature_ids, [99, 1234]]), 50)
@@ -105,7 +100,7 @@ def test_discretizer_and_sum_in_one_pass(rng, without_core):
     np.testing.assert_array_equal(run(), without_core(run))
 
 
-def test_dense_takes_in_a_rectifier(rng, without_core):
+def test_dense_takes_in_a_rectifier(rng):
     table, bias, slope = (rng.normal(size=s).astype(np.float32) for s in ((6, 5), 5, 5))
     x = rng.normal(size=(11, 6)).astype(np.float32)
 
@@ -127,4 +122,10 @@ def test_interpolation_is_that_of_the_calibration(dtype, points, seed):
     ys = np.sort(np.random.default_rng(seed).random(len(xs))).astype(dtype)
     x = np.concatenate([xs, xs + 0.01, [-1, 0.5, 2, np.nan, np.inf, -np.inf]])
     x = x.astype(np.float32)[:, np.newaxis]
-    np.testing.assert_array_equal(kernels.Interpolation(xs, ys)(x), interpolate(x, xs, ys))
+    for made in (
+        kernels.Interpolation(xs, ys),
+        without_core(lambda: kernels.Interpolation(xs, ys)),
+    ):
+        got = made(x)
+        assert got.dtype == dtype
+        np.testing.assert_array_equal(got, interpolate(x, xs, ys))
